@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairway-dev/fairway/pkg/apply"
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/plan"
+	"github.com/fairway-dev/fairway/pkg/reconcile"
+)
+
+func newApply(a *app) *cobra.Command {
+	var sel selector
+	var rev, kubeconfig string
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Bring clusters to a revision once, without the daemon",
+		Long: `apply plans for a revision, shows the plan, and carries it out after a yes. It
+applies commits only: what is live must have a place in Git. Where a daemon
+runs, merging is the way; apply is for the time before there is one.`,
+		Example: `  reconciler apply --env dev
+  reconciler apply --rev v1.4.0 --yes`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.apply(cmd.Context(), sel, rev, kubeconfig, yes)
+		},
+	}
+	sel.flags(cmd)
+	cmd.Flags().StringVar(&rev, "rev", "HEAD", "the revision to apply")
+	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig string, yes bool) error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	f, _, commit, err := w.fleet(ctx, rev)
+	if err != nil {
+		return err
+	}
+	live, err := a.dialAll(ctx, f, sel, kubeconfig)
+	if err != nil {
+		return err
+	}
+	defer closeAll(live)
+	plans, err := againstClusters(ctx, f, live, sel, commit)
+	if err != nil {
+		return err
+	}
+	set := plan.Collect("", commit, plans)
+	if err := a.printPlan(set, "text"); err != nil || len(set.Plans) == 0 {
+		return err
+	}
+	if !yes && !a.confirmed("Apply this plan?") {
+		return errors.New("nothing was applied")
+	}
+	return a.carryOut(ctx, f, live, set)
+}
+
+func (a *app) confirmed(question string) bool {
+	fmt.Fprintf(a.err, "%s [y/N] ", question)
+	line, _ := bufio.NewReader(a.in).ReadString('\n') // no answer is a no
+	return strings.EqualFold(strings.TrimSpace(line), "y") || strings.EqualFold(strings.TrimSpace(line), "yes")
+}
+
+// carryOut applies plans one unit after the other, teams' own units first.
+func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]*kube.Cluster, set plan.Set) error {
+	var errs []error
+	for _, teams := range []bool{true, false} {
+		for _, p := range set.Plans {
+			if _, isTeam := p.Unit.Team(); isTeam != teams || p.Hold != nil {
+				continue
+			}
+			shard := func(key catalog.UnitKey) string { return shardOf(f, key) }
+			applier := &apply.Applier{Target: live[p.Unit.Cluster], Shard: shard, Parallel: 4, WaveTimeout: 5 * time.Minute}
+			r := applier.Run(ctx, p)
+			if r.Err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", p.Unit, r.Err))
+				continue
+			}
+			fmt.Fprintf(a.err, "%s: %d objects written in %s\n", p.Unit, r.Writes(), r.Took.Round(time.Millisecond))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func shardOf(f *reconcile.Fleet, key catalog.UnitKey) string {
+	team, ok := key.Team()
+	if u := f.Unit(key); !ok && u != nil {
+		team = u.Team
+	}
+	return key.Environment + "." + team
+}

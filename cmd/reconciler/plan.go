@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/plan"
+	"github.com/fairway-dev/fairway/pkg/reconcile"
+	"github.com/fairway-dev/fairway/pkg/render"
+)
+
+func newPlan(a *app) *cobra.Command {
+	var sel selector
+	var base, rev, output, kubeconfig string
+	var exitCode bool
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what would change, field by field, and why",
+		Long: `plan compares the working tree (or a revision) with the live clusters, or with
+--base with another revision and no cluster at all. What it prints is what the
+daemon would do.`,
+		Example: `  reconciler plan                          against the live clusters
+  reconciler plan --base origin/main       against another revision, without any cluster
+  reconciler plan --base HEAD~1 -o markdown`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			set, err := a.plan(cmd.Context(), sel, base, rev, kubeconfig)
+			if err != nil {
+				return err
+			}
+			if err := a.printPlan(set, output); err != nil {
+				return err
+			}
+			if exitCode && len(set.Plans) > 0 {
+				return errNo
+			}
+			return nil
+		},
+	}
+	sel.flags(cmd)
+	cmd.Flags().StringVar(&base, "base", "", "compare with this revision and not with live clusters")
+	cmd.Flags().StringVar(&rev, "rev", "", "plan for a revision and not for the working tree")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "how the plan is written: text, json or markdown")
+	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
+	cmd.Flags().BoolVar(&exitCode, "exit-code", true, "exit with 1 if there is anything to do")
+	return cmd
+}
+
+func (a *app) printPlan(set plan.Set, output string) error {
+	switch output {
+	case "text":
+		c := plan.Colors{}
+		if a.colored(a.out) {
+			c = plan.ANSI()
+		}
+		return set.Text(a.out, c)
+	case "json":
+		return set.JSON(a.out)
+	case "markdown":
+		return set.Markdown(a.out)
+	}
+	return fmt.Errorf("unknown output %q: use text, json or markdown", output)
+}
+
+func (a *app) plan(ctx context.Context, sel selector, base, rev, kubeconfig string) (plan.Set, error) {
+	w, err := a.open()
+	if err != nil {
+		return plan.Set{}, err
+	}
+	defer w.close()
+	defer a.progress("planning")()
+	f, _, commit, err := w.fleet(ctx, rev)
+	if err != nil {
+		return plan.Set{}, err
+	}
+	if base != "" {
+		before, _, baseCommit, err := w.fleet(ctx, base)
+		if err != nil {
+			return plan.Set{}, fmt.Errorf("revision %s: %w", base, err)
+		}
+		plans, err := betweenRevisions(ctx, before, f, sel, commit)
+		return plan.Collect(baseCommit, commit, plans), err
+	}
+	live, err := a.dialAll(ctx, f, sel, kubeconfig)
+	if err != nil {
+		return plan.Set{}, err
+	}
+	defer closeAll(live)
+	plans, err := againstClusters(ctx, f, live, sel, commit)
+	return plan.Collect("", commit, plans), err
+}
+
+// betweenRevisions plans as if the clusters were exactly at the first revision.
+func betweenRevisions(ctx context.Context, before, after *reconcile.Fleet, sel selector, commit string) ([]plan.Plan, error) {
+	var plans []plan.Plan
+	for _, u := range sel.pick(after) {
+		old := before.Unit(u.Key)
+		if old != nil && old.Digest == u.Digest && !u.Held() {
+			plans = append(plans, plan.Plan{Unit: u.Key, Unchanged: u.Objects})
+			continue
+		}
+		p, err := between(ctx, before, after, old, u, commit)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, p)
+	}
+	for _, u := range sel.pick(before) {
+		if after.Unit(u.Key) != nil || u.Held() {
+			continue
+		}
+		reason, gone := after.Gone(u.Key)
+		if !gone {
+			continue
+		}
+		b, err := before.Bundle(ctx, u)
+		if err != nil {
+			return nil, err
+		}
+		d := plan.Desired{Unit: u.Key, Revision: commit, Removed: reason}
+		plans = append(plans, plan.Compute(d, plan.Assume(u.Key.String(), b.Objects)))
+	}
+	return plans, nil
+}
+
+func between(ctx context.Context, before, after *reconcile.Fleet, old, u *render.Unit, commit string) (plan.Plan, error) {
+	assumed := plan.Assume(u.Key.String(), nil)
+	if old != nil && !old.Held() {
+		b, err := before.Bundle(ctx, old)
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		assumed = plan.Assume(u.Key.String(), b.Objects)
+	}
+	d := plan.Desired{Unit: u.Key, Revision: commit, Invalid: u.Diags}
+	if !u.Held() {
+		b, err := after.Bundle(ctx, u)
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		d.Objects = b.Objects
+	}
+	return plan.Compute(d, assumed), nil
+}
+
+// dialAll reaches the clusters that the selected units are on.
+func (a *app) dialAll(ctx context.Context, f *reconcile.Fleet, sel selector, kubeconfig string) (map[string]*kube.Cluster, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	live := map[string]*kube.Cluster{}
+	for name, c := range f.Catalog().Clusters {
+		if sel.cluster != "" && sel.cluster != name || c.Broken() {
+			continue
+		}
+		k, err := dial(ctx, name, c.Connection, kubeconfig, nil)
+		if err != nil {
+			closeAll(live)
+			return nil, err
+		}
+		live[name] = k
+	}
+	return live, nil
+}
+
+func closeAll(live map[string]*kube.Cluster) {
+	for _, k := range live {
+		k.Close()
+	}
+}
+
+// againstClusters plans for what is live. What a unit will change is read, to
+// be shown.
+func againstClusters(ctx context.Context, f *reconcile.Fleet, live map[string]*kube.Cluster, sel selector, commit string) ([]plan.Plan, error) {
+	var mu sync.Mutex
+	var plans []plan.Plan
+	var errs []error
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	one := func(key catalog.UnitKey, u *render.Unit) {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			p, err := liveUnit(ctx, f, live[key.Cluster], key, u, commit)
+			mu.Lock()
+			defer mu.Unlock()
+			plans, errs = append(plans, p), append(errs, err)
+		})
+	}
+	for _, u := range sel.pick(f) {
+		if live[u.Key.Cluster] != nil {
+			one(u.Key, u)
+		}
+	}
+	for name, k := range live {
+		owners, known := k.Units().Members()
+		if !known {
+			return nil, fmt.Errorf("cluster %s: the inventory cannot be read: %w", name, k.Units().Why())
+		}
+		for unit := range owners {
+			key, err := catalog.ParseUnitKey(unit)
+			if err == nil && f.Unit(key) == nil && key.Cluster == name && sel.matches(key, "") {
+				one(key, nil)
+			}
+		}
+	}
+	wg.Wait()
+	return plans, errors.Join(errs...)
+}
+
+func liveUnit(ctx context.Context, f *reconcile.Fleet, k *kube.Cluster, key catalog.UnitKey, u *render.Unit, commit string) (plan.Plan, error) {
+	d := plan.Desired{Unit: key, Revision: commit, Drift: f.Drift(key.Environment)}
+	switch {
+	case u == nil:
+		reason, gone := f.Gone(key)
+		if !gone {
+			return plan.Plan{Unit: key, Hold: &plan.Hold{
+				Reason: plan.HoldUnknown, Message: "it is not known whether the unit is still declared",
+			}}, nil
+		}
+		d.Removed = reason
+	case u.Held():
+		d.Invalid = u.Diags
+	default:
+		b, err := f.Bundle(ctx, u)
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		d.Objects = b.Objects
+	}
+	g := reconcile.Look(ctx, k, key, d.Objects, true)
+	return plan.Compute(d, g.Live), nil
+}
+
+// dial reaches one cluster and learns what it has of ours.
+func dial(ctx context.Context, name, connection, kubeconfig string, log *slog.Logger) (*kube.Cluster, error) {
+	cfg, err := kube.Config(kubeconfig, connection)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", name, err)
+	}
+	k, err := kube.Connect(ctx, cfg, kube.Options{Name: name, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	if err := k.LoadInventory(ctx); err != nil {
+		k.Close()
+		return nil, err
+	}
+	return k, nil
+}

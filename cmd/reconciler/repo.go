@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/reconcile"
+)
+
+// workspace is the repository a command works on, and the engine to judge it with.
+type workspace struct {
+	top       string
+	evaluator *eval.Evaluator
+}
+
+// open makes a workspace; its close gives up workers and cache.
+func (a *app) open() (*workspace, error) {
+	top, err := a.top()
+	if err != nil {
+		return nil, err
+	}
+	w := &workspace{top: top, evaluator: newEvaluator(filepath.Join(cacheDir(), "results"), a)}
+	return w, nil
+}
+
+func newEvaluator(cachePath string, a *app) *eval.Evaluator {
+	e := &eval.Evaluator{Pool: eval.NewPool("", runtime.GOMAXPROCS(0)), Engine: engineVersion()}
+	c, err := cache.Open(cachePath)
+	if err != nil {
+		fmt.Fprintf(a.err, "warning: results are not kept: %v\n", err)
+		return e
+	}
+	e.Cache = c
+	return e
+}
+
+func (w *workspace) close() {
+	w.evaluator.Pool.Close()
+	if w.evaluator.Cache != nil {
+		_ = w.evaluator.Cache.Close() // a cache that cannot be written costs time only
+	}
+}
+
+// tree is the working tree for "", or a revision's.
+func (w *workspace) tree(rev string) (*git.Tree, string, error) {
+	if rev == "" {
+		key := sha256.Sum256([]byte(w.top))
+		t, err := git.OpenDir(w.top, git.DirOptions{
+			Roots: eval.Roots(), Cache: filepath.Join(cacheDir(), "stat-"+hex.EncodeToString(key[:6])),
+		})
+		return t, "", err
+	}
+	store, err := git.OpenRepository(w.top)
+	if err != nil {
+		return nil, "", err
+	}
+	r, err := store.Resolve(rev)
+	if err != nil {
+		return nil, "", err
+	}
+	t, err := store.Tree(r.Commit)
+	return t, r.Commit.String(), err
+}
+
+// fleet evaluates the working tree for "", or a revision.
+func (w *workspace) fleet(ctx context.Context, rev string) (*reconcile.Fleet, reconcile.Change, string, error) {
+	tree, commit, err := w.tree(rev)
+	if err != nil {
+		return nil, reconcile.Change{}, "", err
+	}
+	bad, err := tree.Check(git.Limits{})
+	if err != nil {
+		return nil, reconcile.Change{}, "", err
+	}
+	if len(bad) > 0 {
+		var errs []error
+		for _, b := range bad {
+			errs = append(errs, errors.New(b.String()))
+		}
+		return nil, reconcile.Change{}, "", fmt.Errorf("names that can be mistaken for others: %w", errors.Join(errs...))
+	}
+	f := reconcile.NewFleet(w.evaluator)
+	change, err := f.Advance(ctx, tree)
+	return f, change, commit, err
+}
+
+// engineVersion identifies this binary's code: results of one build are never
+// taken for those of another.
+func engineVersion() string {
+	if id := buildID(); id != "" {
+		return id
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version + " " + info.GoVersion
+}
+
+// buildID is what the Go linker derives from everything that went into the binary.
+func buildID() string {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	e, err := elf.NewFile(f)
+	if err != nil {
+		return ""
+	}
+	section := e.Section(".note.go.buildid")
+	if section == nil {
+		return ""
+	}
+	note, err := section.Data()
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(note)
+	return hex.EncodeToString(sum[:8])
+}

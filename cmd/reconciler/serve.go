@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"github.com/fairway-dev/fairway/pkg/api"
+	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/metrics"
+	"github.com/fairway-dev/fairway/pkg/reconcile"
+)
+
+// settings are what a daemon is started with.
+type settings struct {
+	repo, branch   string
+	username       string
+	passwordFile   string
+	kubeconfig     string
+	contexts       map[string]string
+	dataDir        string
+	listen         string
+	hookSecretFile string
+	tokenFile      string
+	poll           time.Duration
+	parallel       int
+	logFormat      string
+}
+
+func (s *settings) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.repo, "repo", "", "URL of the platform repository (https, ssh)")
+	f.StringVar(&s.branch, "branch", "main", "branch to follow")
+	f.StringVar(&s.username, "git-username", "", "user name at the Git server")
+	f.StringVar(&s.passwordFile, "git-password-file", "", "file with the password or token for the Git server")
+	f.StringVar(&s.dataDir, "data-dir", "", "folder for the Git store, the journal and caches; losing it changes nothing in any cluster")
+	f.StringVar(&s.hookSecretFile, "hook-secret-file", "", "file with the secret that authenticates POST /hooks/git; without it there are no hooks")
+	f.StringVar(&s.tokenFile, "token-file", "", "file with the bearer token of the API; needed unless it listens on loopback")
+	f.DurationVar(&s.poll, "poll", 30*time.Second, "how often Git is asked; a hook asks at once")
+	s.shared(cmd)
+}
+
+// shared are the flags that serve and up have in common.
+func (s *settings) shared(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
+	f.StringToStringVar(&s.contexts, "context", nil, "context to use for a cluster, as CLUSTER=CONTEXT, where it is not the declared one")
+	f.StringVar(&s.listen, "listen", "127.0.0.1:7420", "address of the API")
+	f.IntVar(&s.parallel, "parallel", 8, "writes to one cluster that run at a time")
+	f.StringVar(&s.logFormat, "log-format", "text", "how the log is written: text or json")
+}
+
+func newServe(a *app) *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon: keep clusters equal to a branch",
+		Long: `serve follows a branch of the platform repository and keeps the clusters equal to
+it. It asks Git every --poll, and at once on an authenticated POST /hooks/git.`,
+		Example: `  reconciler serve --repo https://git.example.com/platform.git --data-dir /var/lib/reconciler
+  reconciler serve --repo ssh://git@git.example.com/platform.git --hook-secret-file /run/secrets/hook`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.repo == "" || s.dataDir == "" {
+				return errors.New("--repo and --data-dir are needed")
+			}
+			return a.serve(cmd.Context(), s)
+		},
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, s settings) error {
+	listener, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return fmt.Errorf("listen for the API: %w", err)
+	}
+	d, err := a.newDaemon(s, a.logger(a.err, s.logFormat))
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	defer d.close()
+	return d.run(ctx, listener)
+}
+
+func (a *app) logger(w io.Writer, form string) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if a.verbose {
+		opts.Level = slog.LevelDebug
+	}
+	if form == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// daemon is a reconciler with its API, put together.
+type daemon struct {
+	*reconcile.Daemon
+	api     *api.Server
+	journal *journal.Journal
+	closers []func()
+}
+
+// newDaemon wires a daemon from its settings.
+func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
+	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	secret, err := readSecret(s.hookSecretFile)
+	if err != nil {
+		return nil, err
+	}
+	token, err := readSecret(s.tokenFile)
+	if err != nil {
+		return nil, err
+	}
+	password, err := readSecret(s.passwordFile)
+	if err != nil {
+		return nil, err
+	}
+	store, err := openStore(filepath.Join(s.dataDir, "git"), log)
+	if err != nil {
+		return nil, err
+	}
+	j, err := journal.Open(filepath.Join(s.dataDir, "journal.db"), journal.Options{
+		OnError: func(err error) { log.Error("journal", "err", err) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	evaluator := newEvaluator(filepath.Join(s.dataDir, "results"), a)
+	registry := prometheus.NewRegistry()
+	d := &daemon{journal: j}
+	d.Daemon = reconcile.New(reconcile.Options{
+		Store: store, Evaluator: evaluator, Journal: j, Metrics: metrics.New(registry), Log: log,
+		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: password}},
+		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel,
+		Connect: func(ctx context.Context, name, connection string) (reconcile.Live, error) {
+			return s.connect(ctx, name, connection, log)
+		},
+	})
+	d.api = api.New(api.Options{Daemon: d.Daemon, Journal: j, Registry: registry, HookSecret: secret, Token: token, Log: log})
+	d.closers = []func(){
+		func() { evaluator.Pool.Close() },
+		func() { _ = evaluator.Cache.Close() },
+		func() { _ = j.Close() },
+		func() { _ = store.Close() },
+	}
+	return d, nil
+}
+
+// openStore opens the Git store, and makes it anew if it is damaged: it is a
+// cache of its remote.
+func openStore(dir string, log *slog.Logger) (*git.Store, error) {
+	store, err := git.OpenStore(dir, git.Options{})
+	if err == nil {
+		return store, nil
+	}
+	log.Error("the Git store is made anew", "err", err)
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, fmt.Errorf("make the Git store anew: %w", err)
+	}
+	return git.OpenStore(dir, git.Options{})
+}
+
+// readSecret reads a file without the newline that editors add; "" for no file.
+func readSecret(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	for len(raw) > 0 && (raw[len(raw)-1] == '\n' || raw[len(raw)-1] == '\r') {
+		raw = raw[:len(raw)-1]
+	}
+	if len(raw) == 0 {
+		return "", fmt.Errorf("read secret: %s is empty", file)
+	}
+	return string(raw), nil
+}
+
+func (s settings) connect(ctx context.Context, name, connection string, log *slog.Logger) (reconcile.Live, error) {
+	if other, ok := s.contexts[name]; ok {
+		connection = other
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return dial(ctx, name, connection, s.kubeconfig, log)
+}
+
+// run serves the API and reconciles until the context ends.
+func (d *daemon) run(ctx context.Context, listener net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() {
+		served <- d.api.Serve(ctx, listener)
+		cancel()
+	}()
+	d.Daemon.Run(ctx)
+	return <-served
+}
+
+func (d *daemon) close() {
+	for _, c := range d.closers {
+		c()
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// running are control planes that were started.
+type running struct {
+	mu     sync.Mutex
+	planes []*plane
+}
+
+// plane is one control plane: a process of the lab that ends with us, however
+// we end.
+type plane struct {
+	name  string
+	cmd   *exec.Cmd
+	stdin io.Closer
+	ready report
+	ended chan error
+}
+
+// report is the one line a plane prints when it can be used.
+type report struct {
+	Server     string `json:"server"`
+	Kubeconfig string `json:"kubeconfig"`
+	StartedIn  string `json:"startedIn"`
+}
+
+// startPlanes starts all control planes side by side and writes one kubeconfig
+// for them. What it returns is to be stopped even if it fails.
+func (u *up) startPlanes(ctx context.Context) (*running, error) {
+	u.phase("clusters", "starting "+strings.Join(planes(), ", "))
+	r := &running{}
+	errs := make([]error, len(planes()))
+	var wg sync.WaitGroup
+	for i, name := range planes() {
+		wg.Go(func() {
+			p, err := u.startPlane(ctx, name)
+			if p != nil {
+				r.mu.Lock()
+				r.planes = append(r.planes, p)
+				r.mu.Unlock()
+			}
+			errs[i] = err
+			if err == nil {
+				u.phase("cluster", fmt.Sprintf("%s at %s", name, p.ready.Server))
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return r, err
+	}
+	return r, u.mergeKubeconfig(r)
+}
+
+func (u *up) startPlane(ctx context.Context, name string) (*plane, error) {
+	dir := filepath.Join(u.state, "planes", name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("start cluster %s: %w", name, err)
+	}
+	cmd := exec.Command(u.lab, "plane", "--name", name, "--dir", dir, "--until-stdin-closes")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start cluster %s: %w", name, err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start cluster %s: %w", name, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start cluster %s: %w", name, err)
+	}
+	p := &plane{name: name, cmd: cmd, stdin: stdin, ended: make(chan error, 1)}
+	line := make(chan []byte, 1)
+	go func() {
+		text, _ := bufio.NewReader(stdout).ReadBytes('\n') // an early end shows as an empty line
+		line <- text
+	}()
+	select {
+	case text := <-line:
+		if json.Unmarshal(text, &p.ready) != nil {
+			p.stop()
+			return nil, fmt.Errorf("start cluster %s: %s", name, strings.TrimSpace(said.String()))
+		}
+	case <-ctx.Done():
+		p.stop()
+		return nil, ctx.Err()
+	}
+	return p, nil
+}
+
+// stop asks the planes to end, and makes them.
+func (r *running) stop() {
+	var wg sync.WaitGroup
+	for _, p := range r.planes {
+		wg.Go(p.stop)
+	}
+	wg.Wait()
+}
+
+func (p *plane) stop() {
+	p.stdin.Close()
+	timer := time.AfterFunc(8*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer timer.Stop()
+	_ = p.cmd.Wait() // how it ended does not matter any more
+}
+
+// mergeKubeconfig writes the planes' contexts into one file.
+func (u *up) mergeKubeconfig(r *running) error {
+	merged := clientcmdapi.NewConfig()
+	for _, p := range r.planes {
+		cfg, err := clientcmd.LoadFromFile(p.ready.Kubeconfig)
+		if err != nil {
+			return fmt.Errorf("read kubeconfig of cluster %s: %w", p.name, err)
+		}
+		context := cfg.Contexts[cfg.CurrentContext]
+		if context == nil {
+			return fmt.Errorf("read kubeconfig of cluster %s: it has no current context", p.name)
+		}
+		merged.Clusters[p.name] = cfg.Clusters[context.Cluster]
+		merged.AuthInfos[p.name] = cfg.AuthInfos[context.AuthInfo]
+		merged.Contexts[p.name] = &clientcmdapi.Context{Cluster: p.name, AuthInfo: p.name}
+	}
+	merged.CurrentContext = planes()[0]
+	u.settings.kubeconfig = filepath.Join(u.state, "kubeconfig")
+	if err := clientcmd.WriteToFile(*merged, u.settings.kubeconfig); err != nil {
+		return fmt.Errorf("write kubeconfig: %w", err)
+	}
+	return nil
+}
+
+// lock keeps a second run from the same folder.
+func (u *up) lock() (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(u.state, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", u.state, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another reconciler up runs from %s; end it first, or choose another --state-dir", u.state)
+	}
+	return f, nil
+}

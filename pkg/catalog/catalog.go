@@ -1,0 +1,172 @@
+// Package catalog is the platform as declared at one revision: teams,
+// services, environments, clusters, releases, and the units they add up to.
+//
+// It holds data only. What the data mean for Kubernetes is written in CUE;
+// the few fields decoded here are the ones the engine itself acts upon.
+package catalog
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/fairway-dev/fairway/pkg/diag"
+)
+
+// UnitKey names the unit of work, failure, status and URL: one service in one
+// environment on one cluster. Example: "prod/prod-eu/checkout". A team's own
+// unit (its namespace and what guards it) is spelled "prod/prod-eu/team.shop";
+// service names have no dots, so the two never meet.
+type UnitKey struct {
+	Environment string
+	Cluster     string
+	Service     string
+}
+
+// teamPrefix marks the service part of a team's own unit.
+const teamPrefix = "team."
+
+// TeamUnit is the key of a team's own unit.
+func TeamUnit(environment, cluster, team string) UnitKey {
+	return UnitKey{Environment: environment, Cluster: cluster, Service: teamPrefix + team}
+}
+
+// Team returns the team's name and true if this is a team's own unit.
+func (k UnitKey) Team() (string, bool) { return strings.CutPrefix(k.Service, teamPrefix) }
+
+// String spells the key as people write it. Example: "prod/prod-eu/checkout".
+func (k UnitKey) String() string { return k.Environment + "/" + k.Cluster + "/" + k.Service }
+
+// MarshalText spells the key; UnmarshalText reads it back.
+func (k UnitKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (k *UnitKey) UnmarshalText(text []byte) error {
+	key, err := ParseUnitKey(string(text))
+	*k = key
+	return err
+}
+
+// ParseUnitKey reads "environment/cluster/service".
+func ParseUnitKey(s string) (UnitKey, error) {
+	parts := strings.Split(s, "/")
+	if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
+		return UnitKey{}, fmt.Errorf("%q is not a unit: want ENVIRONMENT/CLUSTER/SERVICE", s)
+	}
+	return UnitKey{Environment: parts[0], Cluster: parts[1], Service: parts[2]}, nil
+}
+
+// Namespace is where a team's objects of one environment live. Tenancy is
+// enforced on it, so it is the engine's to choose and not the platform's.
+func Namespace(team, environment string) string { return team + "-" + environment }
+
+// Declared is what every declaration has: where it stands and its data.
+type Declared struct {
+	Name string
+	// Source is the file that declares it. Example: "teams/shop/checkout/service.cue".
+	Source string
+	// Data is the evaluated declaration, canonical JSON with defaults filled in;
+	// nil for a declaration that is there and does not evaluate.
+	Data json.RawMessage
+	// Positions tells for each field a person wrote where it stands.
+	// Example: "scale.max" is at teams/shop/checkout/service.cue:14:9.
+	Positions map[string]diag.Position
+}
+
+// Broken reports that the declaration is there and does not evaluate, so that
+// nothing is known of what it says.
+func (d Declared) Broken() bool { return d.Data == nil }
+
+// At returns where a field stands, or the nearest enclosing field, or the file.
+func (d Declared) At(field string) diag.Position {
+	for field != "" {
+		if pos, ok := d.Positions[field]; ok {
+			return pos
+		}
+		i := strings.LastIndexByte(field, '.')
+		field = field[:max(i, 0)]
+	}
+	return diag.Position{File: d.Source, Line: 1, Column: 1}
+}
+
+// Team owns services.
+type Team struct {
+	Declared
+}
+
+// Service is one service as its team declared it.
+type Service struct {
+	Declared
+	Team string
+	// Path is the golden path it is on. Example: "web".
+	Path      string
+	Endpoints map[string]Endpoint
+	Needs     map[string]Need
+	// Overlays holds, by environment, the JSON merge patch over Data.
+	Overlays map[string]json.RawMessage
+}
+
+// Endpoint is a port other services may use.
+type Endpoint struct {
+	Port     int    `json:"port"`
+	Protocol string `json:"protocol"`
+}
+
+// Need is a use of another service's endpoint.
+type Need struct {
+	Service  string `json:"service"`
+	Endpoint string `json:"endpoint"`
+}
+
+// Environment is a place services run in: dev, staging, prod.
+type Environment struct {
+	Declared
+	Clusters []string
+	Drift    DriftMode
+}
+
+// DriftMode says what is done about a live object that was changed by hand.
+type DriftMode string
+
+// Heal writes the declared state back; Report only says so.
+const (
+	Heal   DriftMode = "heal"
+	Report DriftMode = "report"
+)
+
+// Cluster is a Kubernetes API that units are applied to.
+type Cluster struct {
+	Declared
+	// Connection names the kubeconfig context to use.
+	Connection string
+}
+
+// Release is what a service runs in one environment.
+type Release struct {
+	Declared
+	Environment string
+	Team        string
+}
+
+// ReleaseKey names a release: one service in one environment.
+type ReleaseKey struct{ Environment, Service string }
+
+// Catalog is everything declared at one revision. Declarations that do not
+// evaluate are in it as well, without data, so that a mistake is never taken
+// for a removal.
+type Catalog struct {
+	Teams        map[string]*Team
+	Services     map[string]*Service
+	Environments map[string]*Environment
+	Clusters     map[string]*Cluster
+	Releases     map[ReleaseKey]*Release
+}
+
+// New is an empty catalog.
+func New() *Catalog {
+	return &Catalog{
+		Teams: map[string]*Team{}, Services: map[string]*Service{},
+		Environments: map[string]*Environment{}, Clusters: map[string]*Cluster{},
+		Releases: map[ReleaseKey]*Release{},
+	}
+}

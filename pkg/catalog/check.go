@@ -1,0 +1,153 @@
+package catalog
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/fairway-dev/fairway/pkg/diag"
+)
+
+// The checks between declarations, which no type can make. Each looks at one
+// declaration and what it names, so that a change needs only its neighbours
+// looked at again.
+
+// CheckService looks at a service's team and the environments it speaks of.
+func (c *Catalog) CheckService(name string) diag.List {
+	s := c.Services[name]
+	if s == nil || s.Broken() {
+		return nil
+	}
+	var list diag.List
+	subject := diag.Subject{Team: s.Team, Service: name}
+	if c.Teams[s.Team] == nil {
+		list = append(list, diag.Diag{
+			Code: "unknown-team", Severity: diag.Error, Pos: s.At(""), Subject: subject,
+			Message: fmt.Sprintf("team %q is not declared", s.Team),
+			Hint:    fmt.Sprintf("add teams/%s/team.cue, or move the service to its team's folder", s.Team),
+		})
+	}
+	for _, env := range slices.Sorted(maps.Keys(s.Overlays)) {
+		if c.Environments[env] != nil {
+			continue
+		}
+		list = append(list, diag.Diag{
+			Code: "unknown-environment", Severity: diag.Error, Pos: s.At("environments." + env), Subject: subject,
+			Message: fmt.Sprintf("environments.%s: there is no environment %q", env, env),
+			Hint:    "the environments are " + names(c.Environments),
+		})
+	}
+	return list
+}
+
+// CheckEnvironment looks at the clusters an environment runs on.
+func (c *Catalog) CheckEnvironment(name string) diag.List {
+	env := c.Environments[name]
+	if env == nil {
+		return nil
+	}
+	var list diag.List
+	for i, cluster := range env.Clusters {
+		if c.Clusters[cluster] != nil {
+			continue
+		}
+		list = append(list, diag.Diag{
+			Code: "unknown-cluster", Severity: diag.Error, Pos: env.At(fmt.Sprintf("clusters.%d", i)),
+			Subject: diag.Subject{Environment: name, Cluster: cluster},
+			Message: fmt.Sprintf("clusters: there is no cluster %q", cluster),
+			Hint:    "the clusters are " + names(c.Clusters),
+		})
+	}
+	return list
+}
+
+// CheckRelease looks at what a release releases, and where.
+func (c *Catalog) CheckRelease(key ReleaseKey) diag.List {
+	r := c.Releases[key]
+	if r == nil {
+		return nil
+	}
+	subject := diag.Subject{Service: key.Service, Environment: key.Environment}
+	problem := func(code, message, hint string) diag.List {
+		return diag.List{{Code: code, Severity: diag.Error, Pos: r.At(""), Subject: subject, Message: message, Hint: hint}}
+	}
+	if c.Environments[key.Environment] == nil {
+		return problem("unknown-environment", fmt.Sprintf("environment %q is not declared", key.Environment),
+			fmt.Sprintf("add environments/%s/environment.cue, or remove the release", key.Environment))
+	}
+	s := c.Services[key.Service]
+	if s == nil {
+		return problem("release-without-service", fmt.Sprintf("there is no service %q to release", key.Service),
+			fmt.Sprintf("remove this file, or bring teams/%s/%s back", r.Team, key.Service))
+	}
+	if s.Team != r.Team {
+		return problem("release-team", fmt.Sprintf("service %q belongs to team %s, not %s", key.Service, s.Team, r.Team),
+			fmt.Sprintf("move this file to environments/%s/releases/%s/", key.Environment, s.Team))
+	}
+	return nil
+}
+
+// Resolved is a need and the service that fills it.
+type Resolved struct {
+	Service   string   `json:"service"`
+	Team      string   `json:"team"`
+	Namespace string   `json:"namespace"`
+	Endpoint  Endpoint `json:"endpoint"`
+}
+
+// Resolve finds what fills a service's needs in an environment.
+func (c *Catalog) Resolve(s *Service, environment string) (map[string]Resolved, diag.List) {
+	out := make(map[string]Resolved, len(s.Needs))
+	var list diag.List
+	for _, as := range slices.Sorted(maps.Keys(s.Needs)) {
+		need := s.Needs[as]
+		resolved, why, hint := c.resolve(need, environment)
+		if why == "" {
+			out[as] = resolved
+			continue
+		}
+		list = append(list, diag.Diag{
+			Code: "unmet-need", Severity: diag.Error, Pos: s.At("needs." + as + ".service"),
+			Subject: diag.Subject{Team: s.Team, Service: s.Name, Environment: environment},
+			Message: fmt.Sprintf("needs.%s: %s", as, why), Hint: hint,
+		})
+	}
+	return out, list
+}
+
+func (c *Catalog) resolve(need Need, environment string) (r Resolved, why, hint string) {
+	target := c.Services[need.Service]
+	if target == nil {
+		return r, fmt.Sprintf("there is no service %q", need.Service), nearest(need.Service, c.Services)
+	}
+	if c.Releases[ReleaseKey{environment, need.Service}] == nil {
+		return r, fmt.Sprintf("service %q is not released in %s", need.Service, environment),
+			fmt.Sprintf("release it with environments/%s/releases/%s/%s.cue first", environment, target.Team, need.Service)
+	}
+	if target.Broken() {
+		return r, fmt.Sprintf("service %q has a mistake of its own", need.Service), "see " + target.Source
+	}
+	endpoint, ok := target.Endpoints[need.Endpoint]
+	if !ok {
+		return r, fmt.Sprintf("service %q has no endpoint %q", need.Service, need.Endpoint), "its endpoints are: " + names(target.Endpoints)
+	}
+	return Resolved{
+		Service: need.Service, Team: target.Team, Namespace: Namespace(target.Team, environment), Endpoint: endpoint,
+	}, "", ""
+}
+
+func names[V any](m map[string]V) string {
+	if len(m) == 0 {
+		return "none"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+}
+
+// nearest suggests the name a person probably meant.
+func nearest[V any](name string, m map[string]V) string {
+	if best := diag.Nearest(name, slices.Sorted(maps.Keys(m))); best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return ""
+}

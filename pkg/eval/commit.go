@@ -1,0 +1,244 @@
+package eval
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/diag"
+)
+
+// check turns a result's faults into diagnostics and adds what CUE cannot see:
+// that the declaration calls itself as its folder does.
+func (e *entry) check() diag.List {
+	var list diag.List
+	for _, f := range e.result.Faults {
+		list = append(list, f.Diag(e.place.source(), e.place.subject()))
+	}
+	if len(list) > 0 || e.place.kind == kindRelease {
+		return list
+	}
+	var named struct {
+		Name string `json:"name"`
+	}
+	_ = json.Unmarshal(e.result.Data, &named) // the schema says it is a text
+	if want := e.place.name(); named.Name != want {
+		list = append(list, diag.Diag{
+			Code: "name", Severity: diag.Error, Pos: e.at("name"), Subject: e.place.subject(),
+			Message: fmt.Sprintf("name: %q stands in the folder %q", named.Name, path.Base(e.place.dir)),
+			Hint:    fmt.Sprintf("write name: %q, or rename the folder", want),
+		})
+	}
+	return list
+}
+
+// Diag gives the fault a place and a subject. source is where a fault without
+// a place belongs.
+func (f Fault) Diag(source string, subject diag.Subject) diag.Diag {
+	d := diag.Diag{
+		Code: f.Code, Severity: diag.Error, Pos: f.Pos, Message: f.Message,
+		Rule: f.Rule, Hint: f.Hint, Subject: subject,
+	}
+	if d.Pos.File == "" {
+		d.Pos = diag.Position{File: source, Line: 1, Column: 1}
+	}
+	if f.RulePos != nil {
+		d.Related = []diag.Related{{Pos: *f.RulePos, Note: "the rule"}}
+	}
+	return d
+}
+
+func (p place) subject() diag.Subject {
+	return diag.Subject{Team: p.team, Service: p.service, Environment: p.environment, Cluster: p.cluster}
+}
+
+// commit puts one evaluated declaration into the state; nil takes it out.
+func (st *State) commit(source string, ent *entry, delta *Delta) {
+	if old := st.entries[source]; old != nil {
+		delta.add(old.place)
+		delete(st.entries, source)
+		delete(st.broken, source)
+		st.settle(old.place.identity(), source, nil)
+	}
+	if ent != nil {
+		delta.add(ent.place)
+		st.entries[source] = ent
+		if len(ent.diags) > 0 {
+			st.broken[source] = true
+		}
+		st.settle(ent.place.identity(), source, ent)
+	}
+}
+
+// identity is what only one declaration may be. Example: "service checkout".
+func (p place) identity() string {
+	return string(p.kind) + " " + p.environment + " " + p.name()
+}
+
+// settle keeps the sources that declare one identity, and puts into the
+// catalog the first of them, whatever order they came in.
+func (st *State) settle(identity, source string, ent *entry) {
+	sources := slices.DeleteFunc(st.sources[identity], func(s string) bool { return s == source })
+	if ent != nil {
+		sources = append(sources, source)
+		slices.Sort(sources)
+	}
+	st.sources[identity] = sources
+	delete(st.twins, identity)
+	if len(sources) > 1 {
+		st.twins[identity] = true
+	}
+	if len(sources) == 0 {
+		delete(st.sources, identity)
+	}
+	st.forget(placeFrom(source))
+	if len(sources) > 0 {
+		st.entries[sources[0]].put(st.Catalog)
+	}
+}
+
+func placeFrom(source string) place {
+	p, _ := placeOf(source)
+	return p
+}
+
+// twinDiags says where two declarations are one thing, and names both places.
+func (st *State) twinDiags() diag.List {
+	var list diag.List
+	for _, identity := range sortedKeys(st.twins) {
+		sources := st.sources[identity]
+		for i, source := range sources {
+			e, other := st.entries[source], st.entries[sources[(i+1)%len(sources)]]
+			list = append(list, diag.Diag{
+				Code: "declared-twice", Severity: diag.Error, Pos: e.at("name"), Subject: e.place.subject(),
+				Message: fmt.Sprintf("%s %q is declared twice", e.place.kind, e.place.name()),
+				Hint:    "rename one of them: units are spelled environment/cluster/service",
+				Related: []diag.Related{{Pos: other.at("name"), Note: "the other declaration"}},
+			})
+		}
+	}
+	return list
+}
+
+func (e *entry) at(field string) diag.Position {
+	if pos, ok := e.result.Positions[field]; ok {
+		return pos
+	}
+	return diag.Position{File: e.place.source(), Line: 1, Column: 1}
+}
+
+func (d *Delta) add(p place) {
+	switch p.kind {
+	case kindTeam:
+		d.Teams = append(d.Teams, p.team)
+	case kindService:
+		d.Services = append(d.Services, p.service)
+	case kindEnvironment:
+		d.Environments = append(d.Environments, p.environment)
+	case kindCluster:
+		d.Clusters = append(d.Clusters, p.cluster)
+	case kindRelease:
+		d.Releases = append(d.Releases, catalog.ReleaseKey{Environment: p.environment, Service: p.service})
+	}
+}
+
+func (d *Delta) sort() {
+	for _, names := range []*[]string{&d.Teams, &d.Services, &d.Environments, &d.Clusters} {
+		slices.Sort(*names)
+		*names = slices.Compact(*names)
+	}
+	slices.SortFunc(d.Releases, func(a, b catalog.ReleaseKey) int {
+		return cmp.Or(cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.Service, b.Service))
+	})
+	d.Releases = slices.Compact(d.Releases)
+}
+
+// forget takes a declaration out of the catalog.
+func (st *State) forget(p place) {
+	c := st.Catalog
+	switch p.kind {
+	case kindTeam:
+		delete(c.Teams, p.team)
+	case kindService:
+		delete(c.Services, p.service)
+	case kindEnvironment:
+		delete(c.Environments, p.environment)
+	case kindCluster:
+		delete(c.Clusters, p.cluster)
+	case kindRelease:
+		delete(c.Releases, catalog.ReleaseKey{Environment: p.environment, Service: p.service})
+	}
+}
+
+// put decodes what the engine itself looks at and adds the declaration.
+func (e *entry) put(c *catalog.Catalog) {
+	p := e.place
+	d := catalog.Declared{Name: p.name(), Source: p.source(), Data: e.result.Data, Positions: e.result.Positions}
+	if len(e.diags) > 0 {
+		d.Data = nil
+	}
+	switch p.kind {
+	case kindTeam:
+		c.Teams[p.team] = &catalog.Team{Declared: d}
+	case kindService:
+		c.Services[p.service] = serviceOf(d, p.team)
+	case kindEnvironment:
+		env := &catalog.Environment{Declared: d}
+		var fields struct {
+			Clusters []string          `json:"clusters"`
+			Drift    catalog.DriftMode `json:"drift"`
+		}
+		_ = json.Unmarshal(d.Data, &fields) // typed by the schema
+		env.Clusters, env.Drift = fields.Clusters, fields.Drift
+		c.Environments[p.environment] = env
+	case kindCluster:
+		var fields struct {
+			Connection struct {
+				Context string `json:"context"`
+			} `json:"connection"`
+		}
+		_ = json.Unmarshal(d.Data, &fields) // typed by the schema
+		c.Clusters[p.cluster] = &catalog.Cluster{Declared: d, Connection: fields.Connection.Context}
+	case kindRelease:
+		key := catalog.ReleaseKey{Environment: p.environment, Service: p.service}
+		c.Releases[key] = &catalog.Release{Declared: d, Environment: p.environment, Team: p.team}
+	}
+}
+
+func serviceOf(d catalog.Declared, team string) *catalog.Service {
+	s := &catalog.Service{Declared: d, Team: team}
+	var fields struct {
+		Path         string                      `json:"path"`
+		Endpoints    map[string]catalog.Endpoint `json:"endpoints"`
+		Needs        map[string]catalog.Need     `json:"needs"`
+		Environments map[string]json.RawMessage  `json:"environments"`
+	}
+	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
+	s.Path, s.Endpoints, s.Needs, s.Overlays = fields.Path, fields.Endpoints, fields.Needs, fields.Environments
+	return s
+}
+
+// Diags lists everything wrong with declarations as such. What is wrong
+// between declarations is catalog.Check's to say.
+func (st *State) Diags() diag.List {
+	var list diag.List
+	for _, source := range sortedKeys(st.broken) {
+		list = append(list, st.entries[source].diags...)
+	}
+	list = append(list, st.twinDiags()...)
+	for _, file := range slices.Sorted(maps.Keys(st.strays)) {
+		list = append(list, diag.Diag{
+			Code: "stray-file", Severity: diag.Error, Pos: diag.Position{File: file, Line: 1, Column: 1},
+			Message: "nothing reads this file where it stands",
+			Hint:    "services are teams/TEAM/SERVICE/*.cue, teams are teams/TEAM/team.cue, releases are environments/ENVIRONMENT/releases/TEAM/SERVICE.cue",
+		})
+	}
+	for _, f := range st.platform.faults {
+		list = append(list, f.Diag(f.Pos.File, diag.Subject{}))
+	}
+	return list
+}

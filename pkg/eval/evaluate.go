@@ -1,0 +1,239 @@
+// Package eval turns a tree of CUE files into a catalog, in disposable worker
+// processes, and keeps what it found by the content it came from.
+//
+// CUE can be made to run for ever or to take all memory, and neither can be
+// stopped from within a process; so every evaluation happens in a worker with
+// limits held by the kernel, and a declaration that kills its worker is only
+// that declaration's mistake.
+package eval
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/git"
+)
+
+// Evaluator evaluates trees. Its zero Cache means that nothing is kept.
+type Evaluator struct {
+	Pool  *Pool
+	Cache *cache.Cache
+	// Engine names the version of this binary; a result never outlives it.
+	Engine string
+}
+
+// State is the catalog of one tree and what is needed to bring it to the next:
+// one value, owned by one goroutine.
+type State struct {
+	Tree    *git.Tree
+	Catalog *catalog.Catalog
+
+	platform platform
+	entries  map[string]*entry   // by source
+	sources  map[string][]string // by identity, the sources that declare it
+	twins    map[string]bool     // identities with more than one source
+	broken   map[string]bool     // sources with mistakes
+	strays   map[string]bool
+}
+
+// entry is one declaration as it was last evaluated.
+type entry struct {
+	place  place
+	key    cache.Key
+	result result
+	diags  diag.List
+}
+
+// result is what evaluation gave, in the form it is kept.
+type result struct {
+	Imports   []string                 `json:"imports,omitempty"`
+	Data      json.RawMessage          `json:"data,omitempty"`
+	Positions map[string]diag.Position `json:"positions,omitempty"`
+	Faults    []Fault                  `json:"faults,omitempty"`
+}
+
+// NewState is the state of an empty tree.
+func NewState() *State {
+	return &State{Catalog: catalog.New(), entries: map[string]*entry{}, sources: map[string][]string{}, twins: map[string]bool{}, broken: map[string]bool{}, strays: map[string]bool{}}
+}
+
+// Delta names what differs between two catalogs, so that what follows looks at
+// nothing else.
+type Delta struct {
+	// Platform reports that packages of the schema or the platform changed.
+	Platform     bool
+	Teams        []string
+	Services     []string
+	Environments []string
+	Clusters     []string
+	Releases     []catalog.ReleaseKey
+	// Evaluations is how many declarations had to be evaluated.
+	Evaluations int
+}
+
+// Advance brings the state to another tree. On an error the state is as before.
+func (e *Evaluator) Advance(ctx context.Context, st *State, tree *git.Tree) (Delta, error) {
+	changes, err := git.Diff(st.Tree, tree)
+	if err != nil {
+		return Delta{}, fmt.Errorf("compare trees: %w", err)
+	}
+	next := st.platform
+	if slices.ContainsFunc(changes, func(c git.Change) bool { return platformFile(c.Path) }) {
+		if next, err = e.loadPlatform(ctx, tree); err != nil {
+			return Delta{}, err
+		}
+	}
+	dirty := dirtyPlaces(st, changes, next)
+	evaluated, count, err := e.evaluateAll(ctx, tree, next, dirty)
+	if err != nil {
+		return Delta{}, err
+	}
+	delta := Delta{Platform: next.digest != st.platform.digest, Evaluations: count}
+	st.Tree, st.platform = tree, next
+	for _, c := range changes {
+		if stray(c.Path) {
+			st.strays[c.Path] = true
+			if c.After.IsZero() {
+				delete(st.strays, c.Path)
+			}
+		}
+	}
+	for source, ent := range evaluated {
+		st.commit(source, ent, &delta)
+	}
+	delta.sort()
+	return delta, nil
+}
+
+// dirtyPlaces are the declarations whose files or imports changed, by source.
+func dirtyPlaces(st *State, changes []git.Change, next platform) map[string]place {
+	dirty := map[string]place{}
+	for _, c := range changes {
+		if p, ok := placeOf(c.Path); ok {
+			dirty[p.source()] = p
+		}
+	}
+	if next.digest == st.platform.digest {
+		return dirty
+	}
+	for source, ent := range st.entries {
+		if next.closure(ent.place.kind, ent.result.Imports) != st.platform.closure(ent.place.kind, ent.result.Imports) {
+			dirty[source] = ent.place
+		}
+	}
+	return dirty
+}
+
+// evaluateAll evaluates places in parallel. A nil entry stands for a
+// declaration that is not in the tree any more.
+func (e *Evaluator) evaluateAll(ctx context.Context, tree *git.Tree, p platform, dirty map[string]place) (map[string]*entry, int, error) {
+	out := make(map[string]*entry, len(dirty))
+	var mu sync.Mutex
+	var count int
+	var firstErr error
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	work := make(chan place)
+	var wg sync.WaitGroup
+	for range min(e.Pool.Workers(), len(dirty)) {
+		wg.Go(func() {
+			for pl := range work {
+				ent, ran, err := e.evaluate(ctx, tree, p, pl)
+				mu.Lock()
+				out[pl.source()] = ent
+				if ran {
+					count++
+				}
+				if err != nil && firstErr == nil {
+					firstErr = err
+					cancel()
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, source := range sortedKeys(dirty) {
+		if ctx.Err() != nil {
+			break
+		}
+		work <- dirty[source]
+	}
+	close(work)
+	wg.Wait()
+	if firstErr == nil {
+		firstErr = ctx.Err()
+	}
+	if firstErr != nil {
+		return nil, 0, firstErr
+	}
+	return out, count, nil
+}
+
+// evaluate finds one declaration's result, in the cache or by asking a worker.
+func (e *Evaluator) evaluate(ctx context.Context, tree *git.Tree, p platform, pl place) (ent *entry, ran bool, err error) {
+	files, id, faults, err := readPlace(tree, pl)
+	if err != nil || len(files) == 0 && len(faults) == 0 {
+		return nil, false, err
+	}
+	ent = &entry{place: pl, key: cache.KeyOf("declaration", e.Engine, string(pl.kind), pl.source(), id)}
+	if len(faults) > 0 {
+		ent.result.Faults = faults
+	} else if ent.result, ran, err = e.resultOf(ctx, p, pl, files, ent.key); err != nil {
+		return nil, false, err
+	}
+	ent.diags = ent.check()
+	return ent, ran, nil
+}
+
+// resultOf looks a result up by the declaration's own files, which tell what
+// it imports, and then by those imports' content too.
+func (e *Evaluator) resultOf(ctx context.Context, p platform, pl place, files map[string]string, key cache.Key) (result, bool, error) {
+	var imports []string
+	if e.load(key, &imports) {
+		var res result
+		if e.load(withImports(key, p.closure(pl.kind, imports)), &res) {
+			return res, false, nil
+		}
+	}
+	a, err := e.Pool.ask(ctx, question{Declare: &declareQuestion{Kind: pl.kind, Dir: pl.dir, Files: files, Field: pl.field}})
+	if err != nil {
+		return result{}, false, fmt.Errorf("evaluate %s: %w", pl.source(), err)
+	}
+	res := result{Imports: a.Imports, Data: a.Data, Positions: a.Positions, Faults: a.Faults}
+	if !killedAny(a.Faults) { // what was killed may have been unlucky; it is tried again next time
+		e.save(key, a.Imports)
+		e.save(withImports(key, p.closure(pl.kind, a.Imports)), res)
+	}
+	return res, true, nil
+}
+
+func killedAny(faults []Fault) bool {
+	return slices.ContainsFunc(faults, func(f Fault) bool { return f.Code == codeKilled || f.Code == codeNoSession })
+}
+
+func withImports(key cache.Key, closure string) cache.Key {
+	return cache.KeyOf(string(key[:]), closure)
+}
+
+func (e *Evaluator) load(key cache.Key, v any) bool {
+	if e.Cache == nil {
+		return false
+	}
+	raw, ok := e.Cache.Get(key)
+	return ok && json.Unmarshal(raw, v) == nil
+}
+
+func (e *Evaluator) save(key cache.Key, v any) {
+	if e.Cache == nil {
+		return
+	}
+	if raw, err := json.Marshal(v); err == nil {
+		_ = e.Cache.Put(key, raw) // a cache that cannot be written costs time only
+	}
+}

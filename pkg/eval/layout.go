@@ -1,0 +1,85 @@
+package eval
+
+import (
+	"path"
+	"strings"
+)
+
+// Roots are the folders a platform is declared in; nothing else of a revision
+// is read.
+func Roots() []string {
+	return []string{"cue.mod", "schema", "platform", "teams", "environments"}
+}
+
+// place is one declaration's place in the repository.
+type place struct {
+	kind kind
+	// dir and file say where it stands; whole reports that all .cue files of
+	// dir belong to it, otherwise only file does.
+	dir, file string
+	whole     bool
+	// field is the one top-level field that holds it; empty for the whole file.
+	field string
+
+	team, service, environment, cluster string
+}
+
+// source is the file people are sent to. Example: "teams/shop/checkout/service.cue".
+func (p place) source() string { return path.Join(p.dir, p.file) }
+
+// name is what the declaration must call itself.
+func (p place) name() string {
+	switch p.kind {
+	case kindTeam:
+		return p.team
+	case kindEnvironment:
+		return p.environment
+	case kindCluster:
+		return p.cluster
+	}
+	return p.service
+}
+
+// placeOf says which declaration a file belongs to. It reports false for files
+// that declare nothing.
+func placeOf(file string) (place, bool) {
+	if !strings.HasSuffix(file, ".cue") {
+		return place{}, false
+	}
+	parts := strings.Split(file, "/")
+	dir, base := path.Dir(file), path.Base(file)
+	switch {
+	case parts[0] == "teams" && len(parts) == 3 && base == "team.cue":
+		return place{kind: kindTeam, dir: dir, file: base, team: parts[1]}, true
+	case parts[0] == "teams" && len(parts) == 4:
+		return place{kind: kindService, dir: dir, file: "service.cue", whole: true, team: parts[1], service: parts[2]}, true
+	case parts[0] == "environments" && len(parts) == 3 && base == "environment.cue":
+		return place{kind: kindEnvironment, dir: dir, file: base, environment: parts[1]}, true
+	case parts[0] == "environments" && len(parts) == 5 && parts[2] == "releases":
+		service := strings.TrimSuffix(base, ".cue")
+		return place{kind: kindRelease, dir: dir, file: base, field: service, environment: parts[1], team: parts[3], service: service}, true
+	case strings.HasPrefix(file, "platform/clusters/") && len(parts) == 4 && base == "cluster.cue":
+		return place{kind: kindCluster, dir: dir, file: base, cluster: parts[2]}, true
+	}
+	return place{}, false
+}
+
+// stray reports whether a CUE file stands where nothing reads it, so that what
+// it says would silently not count.
+func stray(file string) bool {
+	if !strings.HasSuffix(file, ".cue") {
+		return false
+	}
+	switch root, _, _ := strings.Cut(file, "/"); root {
+	case "teams", "environments":
+		_, ok := placeOf(file)
+		return !ok
+	}
+	return false
+}
+
+// platformFile reports whether a file is part of what declarations import.
+func platformFile(file string) bool {
+	return strings.HasSuffix(file, ".cue") && (strings.HasPrefix(file, "schema/") || strings.HasPrefix(file, "platform/")) &&
+		!strings.HasPrefix(file, "platform/clusters/")
+}

@@ -1,0 +1,80 @@
+package eval
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"cuelang.org/go/cue/token"
+	"golang.org/x/sys/unix"
+)
+
+// The budget of one evaluation (EVL-1), enforced by the kernel on the worker's
+// process.
+const (
+	WallLimit   = 10 * time.Second
+	CPULimit    = 8 * time.Second
+	MemoryLimit = 512 << 20
+	softMemory  = 384 << 20
+)
+
+// confine takes from this process what an evaluation does not need: memory
+// beyond its budget, files, child processes, core dumps. The network is taken
+// by the namespace the process was started in.
+func confine() error {
+	limits := []struct {
+		name  string
+		which int
+		value uint64
+	}{
+		{"data", unix.RLIMIT_DATA, MemoryLimit},
+		{"file size", unix.RLIMIT_FSIZE, 0},
+		{"core", unix.RLIMIT_CORE, 0},
+		{"open files", unix.RLIMIT_NOFILE, 16},
+	}
+	for _, l := range limits {
+		if err := unix.Setrlimit(l.which, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
+			return fmt.Errorf("limit %s: %w", l.name, err)
+		}
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("give up privileges: %w", err)
+	}
+	return nil
+}
+
+// grantCPU allows this process CPULimit more processor time than it has used.
+func grantCPU() error {
+	var used unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
+		return err
+	}
+	seconds := uint64(used.Utime.Sec+used.Stime.Sec) + uint64(CPULimit/time.Second) + 1
+	var now unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CPU, &now); err != nil {
+		return err
+	}
+	return unix.Setrlimit(unix.RLIMIT_CPU, &unix.Rlimit{Cur: min(seconds, now.Max), Max: now.Max})
+}
+
+// isolation are the attributes a worker is started with: its own process
+// group, dead when we die, and no network where the system lets us say so.
+func isolation(network bool) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if !network {
+		attr.Cloneflags = syscall.CLONE_NEWNET | syscall.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: syscall.Getuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: syscall.Getgid(), Size: 1}}
+	}
+	return attr
+}
+
+func outOfMemory(stderr string) bool {
+	return strings.Contains(stderr, "out of memory") || strings.Contains(stderr, "cannot allocate memory")
+}
+
+func dirName(name string) string { return path.Dir(name) }
+
+func noPos() token.Pos { return token.NoPos }

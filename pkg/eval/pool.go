@@ -1,0 +1,236 @@
+package eval
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+)
+
+// recycleAfter is how many questions a worker answers before it is replaced:
+// an evaluator keeps about 20 KB of every service it has seen.
+const recycleAfter = 2000
+
+// Pool keeps worker processes and asks them. It starts none before the first
+// question and is safe for concurrent use.
+type Pool struct {
+	command string
+	idle    chan *worker // capacity is the number of workers; nil stands for one not started
+
+	mu       sync.Mutex
+	platform map[string]string
+	version  int
+	network  bool // workers may keep the network, because the system cannot take it away
+}
+
+// NewPool makes a pool of so many workers. command is the binary to run with
+// WorkerArg; empty means this program.
+func NewPool(command string, workers int) *Pool {
+	if command == "" {
+		command = "/proc/self/exe"
+	}
+	p := &Pool{command: command, idle: make(chan *worker, max(workers, 1))}
+	for range cap(p.idle) {
+		p.idle <- nil
+	}
+	return p
+}
+
+// Workers is how many questions can be asked at a time.
+func (p *Pool) Workers() int { return cap(p.idle) }
+
+// SetPlatform gives the files of schema/ and platform/ that questions from now
+// on are answered against.
+func (p *Pool) SetPlatform(files map[string]string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.platform = files
+	p.version++
+}
+
+// Close ends the idle workers.
+func (p *Pool) Close() {
+	for range cap(p.idle) {
+		if w := <-p.idle; w != nil {
+			w.stop()
+		}
+		defer func() { p.idle <- nil }()
+	}
+}
+
+// ask puts one question. A worker that dies over it is a Fault in the answer,
+// as it is the question's doing; an error means that no worker could be had.
+func (p *Pool) ask(ctx context.Context, q question) (answer, error) {
+	var w *worker
+	select {
+	case w = <-p.idle:
+	case <-ctx.Done():
+		return answer{}, ctx.Err()
+	}
+	defer func() { p.idle <- w }()
+	if w != nil && w.asked >= recycleAfter {
+		w.stop()
+		w = nil
+	}
+	w, err := p.ready(ctx, w)
+	if err != nil {
+		return answer{}, err
+	}
+	a, alive, err := w.ask(ctx, q)
+	if !alive {
+		w = nil
+	}
+	return a, err
+}
+
+// ready gives a worker that has the present platform.
+func (p *Pool) ready(ctx context.Context, w *worker) (*worker, error) {
+	p.mu.Lock()
+	files, version := p.platform, p.version
+	p.mu.Unlock()
+	if w != nil && w.version == version {
+		return w, nil
+	}
+	if w != nil {
+		w.stop()
+	}
+	w, err := p.start()
+	if err != nil {
+		return nil, err
+	}
+	a, alive, err := w.ask(ctx, question{Platform: &platformQuestion{Files: files}})
+	if err != nil {
+		return nil, err
+	}
+	if !alive {
+		return nil, fmt.Errorf("compile the platform: %s", a.Faults[0].Message)
+	}
+	w.version = version
+	return w, nil
+}
+
+func (p *Pool) start() (*worker, error) {
+	p.mu.Lock()
+	network := p.network
+	p.mu.Unlock()
+	w, err := startWorker(p.command, network)
+	if err == nil || network {
+		return w, err
+	}
+	// Some systems forbid namespaces to ordinary users. The worker has no code
+	// that opens a connection, so this is the second wall and not the first.
+	w, again := startWorker(p.command, true)
+	if again != nil {
+		return nil, errors.Join(err, again)
+	}
+	p.mu.Lock()
+	p.network = true
+	p.mu.Unlock()
+	return w, nil
+}
+
+// worker is one process.
+type worker struct {
+	cmd     *exec.Cmd
+	in      *bufio.Writer
+	out     *bufio.Reader
+	pipe    io.Closer
+	stderr  *tail
+	version int
+	asked   int
+}
+
+func startWorker(command string, network bool) (*worker, error) {
+	cmd := exec.Command(command, WorkerArg)
+	cmd.Env = []string{"CUE_REGISTRY=none", "GOTRACEBACK=none"}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = isolation(network)
+	stderr := &tail{}
+	cmd.Stderr = stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start evaluation worker: %w", err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start evaluation worker: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start evaluation worker: %w", err)
+	}
+	return &worker{
+		cmd: cmd, in: bufio.NewWriterSize(stdin, 1<<16), out: bufio.NewReaderSize(stdout, 1<<16),
+		pipe: stdin, stderr: stderr,
+	}, nil
+}
+
+// ask puts a question and waits for its answer within the wall limit. It
+// reports whether the worker lives on.
+func (w *worker) ask(ctx context.Context, q question) (a answer, alive bool, err error) {
+	w.asked++
+	deadline := false
+	timer := time.AfterFunc(WallLimit, func() {
+		deadline = true
+		w.kill()
+	})
+	defer timer.Stop()
+	stop := context.AfterFunc(ctx, w.kill)
+	defer stop()
+	err = writeFrame(w.in, q)
+	if err == nil {
+		err = readFrame(w.out, &a)
+	}
+	if err == nil {
+		return a, true, nil
+	}
+	w.kill()
+	_ = w.cmd.Wait()
+	if ctx.Err() != nil {
+		return answer{}, false, ctx.Err()
+	}
+	return answer{Faults: []Fault{killed(w.cmd.ProcessState, deadline, w.stderr.String())}}, false, nil
+}
+
+func (w *worker) kill() { _ = w.cmd.Process.Kill() }
+
+// stop ends a worker that is not answering anything.
+func (w *worker) stop() {
+	w.pipe.Close()
+	w.kill()
+	_ = w.cmd.Wait()
+}
+
+// tail keeps the last of what a worker says on its error stream.
+type tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.buf.Len() > 1<<16 {
+		t.buf.Reset()
+	}
+	return t.buf.Write(p)
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buf.String()
+}
+
+// Stand-in for tests of this program's own binary: a test's TestMain calls
+// this first, and becomes a worker if it was started as one.
+func MaybeWorker() {
+	if len(os.Args) == 2 && os.Args[1] == WorkerArg {
+		os.Exit(WorkerMain(os.Stdin, os.Stdout))
+	}
+}

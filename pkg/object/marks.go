@@ -1,0 +1,35 @@
+package object
+
+// The labels and annotations the engine itself writes and trusts. Every other
+// label comes from the platform's CUE.
+const (
+	// LabelManagedBy marks what a reconciler may look at; it never decides ownership.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// ManagedBy is the value of LabelManagedBy.
+	ManagedBy = "fairway"
+	// AnnotationUnit names the owning unit. Example: "prod/prod-eu/checkout".
+	AnnotationUnit = "fairway.dev/unit"
+	// AnnotationSource is the file that declares the unit. Example: "teams/shop/checkout/service.cue".
+	AnnotationSource = "fairway.dev/source"
+	// AnnotationCommit is the commit whose apply last wrote the object. It is
+	// set at apply and is no part of the desired bytes.
+	AnnotationCommit = "fairway.dev/commit"
+	// AnnotationDigest is the digest of the desired bytes last applied. It is
+	// set at apply and is no part of the desired bytes.
+	AnnotationDigest = "fairway.dev/digest"
+)
+
+// Protected reports whether objects of this kind are never deleted without
+// consent: deleting one takes other people's objects or data with it.
+func Protected(id ID) bool {
+	switch id.Group + "/" + id.Kind {
+	case "/Namespace", "/PersistentVolume", "/PersistentVolumeClaim",
+		"apiextensions.k8s.io/CustomResourceDefinition",
+		"apiregistration.k8s.io/APIService",
+		"rbac.authorization.k8s.io/ClusterRole", "rbac.authorization.k8s.io/ClusterRoleBinding",
+		"admissionregistration.k8s.io/ValidatingWebhookConfiguration",
+		"admissionregistration.k8s.io/MutatingWebhookConfiguration":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,294 @@
+// Package reconcile is the loop: when, in what order, how often. It follows a
+// branch, brings the fleet from revision to revision, and has one loop a
+// cluster that keeps it equal to the fleet.
+//
+// The spine in one sentence: a revision is evaluated to a catalog, rendered to
+// bundles, compared with what is live to make a plan, and applied, giving a
+// result that is written in the journal. Nothing else in the house knows this order.
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/metrics"
+	"github.com/fairway-dev/fairway/pkg/status"
+)
+
+// Options are what a daemon is made of.
+type Options struct {
+	Store     *git.Store
+	Remote    git.Remote
+	Evaluator *eval.Evaluator
+	// Connect reaches a cluster by its name and its declared connection.
+	Connect func(ctx context.Context, name, connection string) (Live, error)
+	Journal Journal
+	Metrics *metrics.Metrics
+	Log     *slog.Logger
+	// DataDir holds caches; losing it changes nothing in any cluster.
+	DataDir string
+	// Poll is how often Git is asked; Wake asks at once.
+	Poll time.Duration
+	// Parallel bounds the writes to one cluster that run at a time.
+	Parallel int
+	Now      func() time.Time
+}
+
+// Daemon follows a branch and keeps clusters equal to it.
+type Daemon struct {
+	opts  Options
+	fleet *Fleet
+	wake  chan struct{}
+
+	mu      sync.Mutex
+	source  status.Source
+	current git.Revision
+	loops   map[string]*loop
+	ends    map[string]context.CancelFunc
+	running sync.WaitGroup
+}
+
+// New makes a daemon that does nothing yet.
+func New(o Options) *Daemon {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Poll = cmp.Or(o.Poll, 30*time.Second)
+	o.Parallel = cmp.Or(o.Parallel, 8)
+	return &Daemon{
+		opts: o, fleet: NewFleet(o.Evaluator), wake: make(chan struct{}, 1),
+		loops: map[string]*loop{}, ends: map[string]context.CancelFunc{},
+		source: status.Source{URL: o.Remote.URL, Branch: o.Remote.Branch},
+	}
+}
+
+// Run works until the context ends, and returns when everything in hand has ended.
+func (d *Daemon) Run(ctx context.Context) {
+	d.opts.Journal.Append(journal.Record{Time: d.opts.Now(), Kind: journal.Started})
+	d.resume(ctx)
+	for failures := 0; ctx.Err() == nil; {
+		wait := d.opts.Poll
+		if err := d.pull(ctx); err != nil {
+			failures++
+			wait = min(backoff(failures), d.opts.Poll)
+			d.troubled(err)
+		} else {
+			failures = 0
+		}
+		select {
+		case <-ctx.Done():
+		case <-d.wake:
+		case <-time.After(wait):
+		}
+	}
+	d.running.Wait()
+	d.opts.Journal.Append(journal.Record{Time: d.opts.Now(), Kind: journal.Stopped})
+}
+
+// Wake asks for a look at Git now. Many wakes before that look are one.
+func (d *Daemon) Wake() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// resume starts from the last revision the store has, so that a restart needs
+// neither the Git server nor an evaluation to keep the clusters as they should be.
+func (d *Daemon) resume(ctx context.Context) {
+	rev, err := d.opts.Store.Resolve(d.opts.Remote.Branch)
+	if err != nil {
+		return // nothing was fetched yet
+	}
+	if err := d.adopt(ctx, rev); err != nil {
+		d.troubled(err)
+	}
+}
+
+// pull asks Git for the branch and adopts what is new.
+func (d *Daemon) pull(ctx context.Context) error {
+	start := d.opts.Now()
+	rev, err := d.opts.Store.Fetch(ctx, d.opts.Remote)
+	d.opts.Metrics.Fetched(d.opts.Now().Sub(start))
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.source.Fetched, d.source.Message = d.opts.Now(), ""
+	same := d.current.Commit == rev.Commit
+	d.mu.Unlock()
+	if same {
+		return nil
+	}
+	return d.adopt(ctx, rev)
+}
+
+func (d *Daemon) troubled(err error) {
+	d.mu.Lock()
+	again := d.source.Message == err.Error()
+	d.source.Message = err.Error()
+	d.mu.Unlock()
+	if !again {
+		d.opts.Log.Error("source", "err", err)
+	}
+}
+
+// adopt makes a revision the one the clusters should be at.
+func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
+	start := d.opts.Now()
+	tree, err := d.opts.Store.Tree(rev.Commit)
+	if err != nil {
+		return err
+	}
+	bad, err := tree.Check(git.Limits{})
+	if err != nil {
+		return fmt.Errorf("revision %s: %w", rev.Commit, err)
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("revision %s is refused: %d names can be mistaken for others, such as %s", rev.Commit, len(bad), bad[0])
+	}
+	change, err := d.fleet.Advance(ctx, tree)
+	if err != nil {
+		return fmt.Errorf("revision %s: %w", rev.Commit, err)
+	}
+	took := d.opts.Now().Sub(start)
+	d.mu.Lock()
+	d.current = rev
+	d.mu.Unlock()
+	d.startLoops(ctx)
+	t := target{revision: rev.Commit.String(), at: start}
+	for _, l := range d.loopList() {
+		l.revise(t, change.Changed, change.Removed)
+	}
+	d.announce(rev, change, took)
+	return nil
+}
+
+// announce says what a revision is, after the clusters have been told.
+func (d *Daemon) announce(rev git.Revision, change Change, took time.Duration) {
+	verdict := d.fleet.Verdict().Short()
+	diags := d.fleet.Diags()
+	errors, _ := diags.Count()
+	d.mu.Lock()
+	d.source.Revision, d.source.Subject = rev.Commit.String(), rev.Subject
+	d.source.Verdict, d.source.Errors, d.source.Message = verdict, errors, ""
+	d.mu.Unlock()
+	d.opts.Metrics.Revision(rev.Commit.String(), verdict, took)
+	d.opts.Log.Info("revision evaluated", "rev", rev.Commit.String(), "verdict", verdict, "errors", errors,
+		"evaluations", change.Declarations+change.Evaluations, "changed", len(change.Changed), "removed", len(change.Removed), "took", took)
+	d.opts.Journal.Append(journal.Record{
+		Time: d.opts.Now(), Kind: journal.Evaluated, Revision: rev.Commit.String(), Actor: rev.Author,
+		Message: fmt.Sprintf("verdict %s, %d errors, %d units changed, %d removed", verdict, errors, len(change.Changed), len(change.Removed)),
+	})
+}
+
+// startLoops starts a loop for every cluster that is declared. A cluster that
+// is not declared any more keeps its loop until the daemon ends, so that what
+// is removed from it goes.
+func (d *Daemon) startLoops(ctx context.Context) {
+	cat := d.fleet.Catalog()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, c := range cat.Clusters {
+		if d.loops[name] != nil || c.Broken() {
+			continue
+		}
+		connection := c.Connection
+		l := &loop{
+			name: name, fleet: d.fleet, removal: d.removal, journal: d.opts.Journal, metrics: d.opts.Metrics,
+			log: d.opts.Log, now: d.opts.Now, marks: filepath.Join(d.opts.DataDir, "marks-"+name),
+			slots: make(chan struct{}, d.opts.Parallel), queue: newQueue(), units: map[catalog.UnitKey]*unitState{},
+			connect: func(ctx context.Context) (Live, error) { return d.opts.Connect(ctx, name, connection) },
+		}
+		d.loops[name] = l
+		d.running.Go(func() { l.run(ctx) })
+	}
+}
+
+func (d *Daemon) loopList() []*loop {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.loops))
+}
+
+// removal proves that a unit was removed on purpose: its declaration was there
+// at the revision its objects were last recorded at, that revision is an
+// ancestor of the present one, and it is not there now.
+func (d *Daemon) removal(key catalog.UnitKey, recorded string) (string, error) {
+	reason, gone := d.fleet.Gone(key)
+	if !gone {
+		return "", fmt.Errorf("it is not known whether %s is still declared", key)
+	}
+	d.mu.Lock()
+	now := d.current.Commit
+	d.mu.Unlock()
+	then, err := git.ParseHash(recorded)
+	if err != nil {
+		return "", fmt.Errorf("%s is not declared, and it is not recorded since when: %w", key, err)
+	}
+	descends, err := d.opts.Store.IsAncestor(then, now)
+	if err != nil {
+		return "", fmt.Errorf("%s is not declared, and its history cannot be read: %w", key, err)
+	}
+	if !descends {
+		return "", fmt.Errorf("%s is not declared at %s, which does not descend from %s where it was applied; its objects stay", key, now, then)
+	}
+	return reason, nil
+}
+
+// Units lists the status of all units, sorted.
+func (d *Daemon) Units() []status.Unit {
+	var out []status.Unit
+	for _, l := range d.loopList() {
+		l.mu.Lock()
+		for _, u := range l.units {
+			out = append(out, u.status)
+		}
+		l.mu.Unlock()
+	}
+	slices.SortFunc(out, func(a, b status.Unit) int { return cmp.Compare(a.Unit.String(), b.Unit.String()) })
+	return out
+}
+
+// Clusters lists the status of all clusters, sorted.
+func (d *Daemon) Clusters() []status.Cluster {
+	var out []status.Cluster
+	for _, l := range d.loopList() {
+		l.mu.Lock()
+		c := l.up
+		c.Name, c.Units = l.name, len(l.units)
+		live := l.live
+		l.mu.Unlock()
+		if live != nil {
+			s := live.Stats()
+			c.Objects = s.Entries
+			for _, n := range s.Requests {
+				c.Requests += n
+			}
+		}
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b status.Cluster) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// Source is the status of what is read from Git.
+func (d *Daemon) Source() status.Source {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.source
+}
+
+// Fleet is what should be, for those who only read.
+func (d *Daemon) Fleet() *Fleet { return d.fleet }

@@ -1,0 +1,158 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/render"
+)
+
+// Fleet is everything that should be, at one tree: the catalog and the units.
+// The CLI makes one and drops it; the daemon brings one from revision to
+// revision. Its methods are safe for concurrent use.
+type Fleet struct {
+	evaluator *eval.Evaluator
+	renderer  *render.Renderer
+
+	mu       sync.RWMutex
+	declared *eval.State
+	units    *render.State
+}
+
+// NewFleet is the fleet of an empty tree.
+func NewFleet(e *eval.Evaluator) *Fleet {
+	return &Fleet{
+		evaluator: e, renderer: &render.Renderer{Evaluator: e},
+		declared: eval.NewState(), units: render.NewState(),
+	}
+}
+
+// Change says what an Advance did.
+type Change struct {
+	render.Delta
+	// Declarations is how many declarations were evaluated; Delta.Evaluations
+	// counts the units.
+	Declarations int
+}
+
+// Advance brings the fleet to a tree. Where it fails, the next one starts from
+// nothing, which the cache makes cheap.
+func (f *Fleet) Advance(ctx context.Context, tree *git.Tree) (Change, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	declared, err := f.evaluator.Advance(ctx, f.declared, tree)
+	if err != nil {
+		return Change{}, fmt.Errorf("evaluate: %w", err)
+	}
+	delta, err := f.renderer.Advance(ctx, f.units, f.declared, declared)
+	if err != nil {
+		f.declared, f.units = eval.NewState(), render.NewState()
+		return Change{}, err
+	}
+	if f.evaluator.Cache != nil {
+		_ = f.evaluator.Cache.Flush() // a cache that cannot be written costs time only
+	}
+	return Change{Delta: delta, Declarations: declared.Evaluations}, nil
+}
+
+// Diags lists all that is wrong.
+func (f *Fleet) Diags() diag.List {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return append(f.declared.Diags(), f.units.Diags()...).Sorted()
+}
+
+// Verdict is one hash over all that is wrong and all that should be: equal
+// trees judged by equal engines have equal verdicts.
+func (f *Fleet) Verdict() object.Digest {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return render.Verdict(f.declared, f.units)
+}
+
+// Catalog is what is declared. It must not be used while Advance runs.
+func (f *Fleet) Catalog() *catalog.Catalog {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.declared.Catalog
+}
+
+// Unit gives one unit, or nil.
+func (f *Fleet) Unit(key catalog.UnitKey) *render.Unit {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.units.Units[key]
+}
+
+// Units lists the units on a cluster, or all for "".
+func (f *Fleet) Units(cluster string) []*render.Unit {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var out []*render.Unit
+	for key, u := range f.units.Units {
+		if cluster == "" || key.Cluster == cluster {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// Bundle gives a unit's objects.
+func (f *Fleet) Bundle(ctx context.Context, u *render.Unit) (render.Bundle, error) {
+	if b, ok := f.renderer.Cached(u); ok {
+		return b, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.renderer.Bundle(ctx, f.units, f.declared, u)
+}
+
+// Applied gives the objects of a bundle that was rendered earlier, if the cache
+// still has them.
+func (f *Fleet) Applied(key cache.Key) ([]object.Object, bool) { return f.renderer.Objects(key) }
+
+// Drift says what an environment wants done about changes by hand.
+func (f *Fleet) Drift(environment string) catalog.DriftMode {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if env := f.declared.Catalog.Environments[environment]; env != nil && env.Drift == catalog.Report {
+		return catalog.Report
+	}
+	return catalog.Heal
+}
+
+// Gone says why a unit is not declared, from what the tree holds and not from
+// what evaluated; false where that cannot be said.
+func (f *Fleet) Gone(key catalog.UnitKey) (string, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	cat := f.declared.Catalog
+	env := cat.Environments[key.Environment]
+	if f.units.Units[key] != nil || f.units.Unknown[key.Environment] || len(cat.Environments) == 0 {
+		return "", false
+	}
+	switch {
+	case env == nil:
+		return fmt.Sprintf("environment %s was removed from Git", key.Environment), true
+	case !slices.Contains(env.Clusters, key.Cluster):
+		return fmt.Sprintf("environment %s does not run on %s any more", key.Environment, key.Cluster), true
+	}
+	if team, ok := key.Team(); ok {
+		if cat.Teams[team] == nil {
+			return fmt.Sprintf("team %s was removed from Git", team), true
+		}
+		return fmt.Sprintf("team %s releases nothing in %s any more", team, key.Environment), true
+	}
+	if cat.Services[key.Service] == nil {
+		return fmt.Sprintf("service %s was removed from Git", key.Service), true
+	}
+	return fmt.Sprintf("service %s is not released in %s any more", key.Service, key.Environment), true
+}

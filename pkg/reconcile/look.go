@@ -1,0 +1,134 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/fairway-dev/fairway/pkg/apply"
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/cluster"
+	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/plan"
+)
+
+// Live is the live side as the loop and the CLI use it; *kube.Cluster is it.
+type Live interface {
+	apply.Target
+	UID() string
+	Ping(ctx context.Context) error
+	LoadInventory(ctx context.Context) error
+	Inventory(unit string) object.Set[object.ID, string]
+	Units() object.Set[string, string]
+	Recorded(unit string) string
+	Ensure(ctx context.Context, kinds []kube.Kind) error
+	Absent(ctx context.Context, ids []object.ID) object.Set[object.ID, cluster.Entry]
+	MarkClean(id object.ID, uid string, mark cluster.Mark)
+	SaveMarks(path string) error
+	LoadMarks(path string) error
+	Events() <-chan kube.Event
+	Stats() kube.Stats
+	Close()
+}
+
+// Glance is what was seen of a unit's objects.
+type Glance struct {
+	plan.Live
+	// marks identify the live content of objects that had to be read.
+	marks map[object.ID]cluster.Live
+}
+
+// Look sees what is live of a unit: its inventory and the objects it should
+// have. Objects that are as we left them cost no request; with read set, what
+// will change is read as well, to show it field by field.
+func Look(ctx context.Context, live Live, key catalog.UnitKey, objects []object.Object, read bool) Glance {
+	unit := key.String()
+	g := Glance{marks: map[object.ID]cluster.Live{}}
+	g.Inventory = live.Inventory(unit)
+	owned, known := g.Inventory.Members()
+	if !known {
+		return g
+	}
+	seen, err := observe(ctx, live, objects, owned)
+	if err != nil {
+		g.Objects = object.Unknown[object.ID, plan.Seen](err)
+		return g
+	}
+	out := make(map[object.ID]plan.Seen, len(seen))
+	for id, e := range seen {
+		out[id] = plan.Seen{Entry: e}
+	}
+	for _, o := range objects {
+		s, there := out[o.ID]
+		if !there || s.Clean && s.Applied == o.Digest || s.Unit != unit || s.Applied != o.Digest && !read {
+			continue
+		}
+		l, err := live.Get(ctx, o.ID, unit)
+		switch {
+		case errors.Is(err, cluster.ErrNotFound):
+			delete(out, o.ID)
+			continue
+		case err != nil:
+			g.Objects = object.Unknown[object.ID, plan.Seen](err)
+			return g
+		}
+		s.Live, s.UID, s.ResourceVersion = &l, l.UID, l.ResourceVersion
+		out[o.ID] = s
+		g.marks[o.ID] = l
+	}
+	g.Objects = object.Known(out)
+	return g
+}
+
+// observe finds what exists among desired and owned objects: in the index what
+// is ours, by a consistent read what may be somebody else's.
+func observe(ctx context.Context, live Live, objects []object.Object, owned map[object.ID]string) (map[object.ID]cluster.Entry, error) {
+	ids := slices.Collect(maps.Keys(owned))
+	kinds := map[kube.Kind]bool{}
+	for id := range owned {
+		kinds[kube.Kind{Group: id.Group, Kind: id.Kind}] = true
+	}
+	for _, o := range objects {
+		delete(kinds, kube.Kind{Group: o.ID.Group, Kind: o.ID.Kind})
+		kinds[kube.KindOf(o)] = true
+		if _, listed := owned[o.ID]; !listed {
+			ids = append(ids, o.ID)
+		}
+	}
+	if err := live.Ensure(ctx, slices.Collect(maps.Keys(kinds))); err != nil && !errors.Is(err, cluster.ErrNoKind) {
+		return nil, fmt.Errorf("watch what the unit holds: %w", err)
+	}
+	entries, known := live.Observe(ids).Members()
+	if !known {
+		return nil, live.Observe(ids).Why()
+	}
+	var foreign []object.ID
+	for _, o := range objects {
+		if _, seen := entries[o.ID]; !seen {
+			foreign = append(foreign, o.ID)
+		}
+	}
+	if len(foreign) == 0 {
+		return entries, nil
+	}
+	others, known := live.Absent(ctx, foreign).Members()
+	if !known {
+		return nil, live.Absent(ctx, foreign).Why()
+	}
+	for id, e := range others {
+		entries[id] = e
+	}
+	return entries, nil
+}
+
+// KindsOf lists the kinds of some objects.
+func KindsOf(objects []object.Object) []kube.Kind {
+	seen := map[kube.Kind]bool{}
+	for _, o := range objects {
+		seen[kube.KindOf(o)] = true
+	}
+	return slices.Collect(maps.Keys(seen))
+}

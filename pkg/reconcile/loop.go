@@ -1,0 +1,388 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fairway-dev/fairway/pkg/apply"
+	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/cluster"
+	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/metrics"
+	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/render"
+	"github.com/fairway-dev/fairway/pkg/status"
+)
+
+// active is how many units of a cluster are in work at a time. Most of them
+// wait for a wave; the writes are bounded by the applier's slots.
+const active = 64
+
+// loop keeps one cluster equal to the fleet. Clusters have loops of their own
+// and wait for nothing of each other.
+type loop struct {
+	name    string
+	connect func(ctx context.Context) (Live, error)
+	fleet   *Fleet
+	removal func(key catalog.UnitKey, recorded string) (string, error)
+	journal Journal
+	metrics *metrics.Metrics
+	log     *slog.Logger
+	now     func() time.Time
+	marks   string // file of clean marks
+	slots   chan struct{}
+
+	queue *queue
+
+	mu     sync.Mutex
+	live   Live
+	up     status.Cluster
+	target target
+	units  map[catalog.UnitKey]*unitState
+	work   sync.WaitGroup
+}
+
+// target is the revision the cluster should be at. The zero target is none yet.
+type target struct {
+	revision string
+	at       time.Time // when the revision was noticed
+}
+
+// unitState is what the loop keeps of one unit.
+type unitState struct {
+	want     *render.Unit // nil for a unit that is not declared
+	status   status.Unit
+	applied  cache.Key // the bundle last brought about, for field differences
+	failures int
+	cancel   context.CancelFunc // ends the work on it
+}
+
+// Journal takes down what happened; *journal.Journal is one.
+type Journal interface {
+	Append(records ...journal.Record)
+}
+
+// run connects, and keeps the cluster equal to the fleet until the context
+// ends. A cluster that cannot be reached is tried for ever.
+func (l *loop) run(ctx context.Context) {
+	for failures := 0; ctx.Err() == nil; {
+		live, err := l.join(ctx)
+		if err == nil {
+			failures = 0
+			err = l.serve(ctx, live)
+			l.leave(live)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		failures++
+		l.lost(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(backoff(failures), 15*time.Second)):
+		}
+	}
+}
+
+// join connects and learns what the cluster has of ours.
+func (l *loop) join(ctx context.Context) (Live, error) {
+	live, err := l.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := live.LoadMarks(l.marks); err != nil {
+		l.log.Debug("clean marks are not used", "cluster", l.name, "err", err)
+	}
+	if err := live.LoadInventory(ctx); err != nil {
+		live.Close()
+		return nil, err
+	}
+	return live, nil
+}
+
+func (l *loop) serve(ctx context.Context, live Live) error {
+	l.mu.Lock()
+	l.live = live
+	l.up = status.Cluster{Name: l.name, Reachable: true, Since: l.now()}
+	l.mu.Unlock()
+	l.log.Info("cluster joined", "cluster", l.name)
+	l.metrics.ClusterReachable(l.name, true)
+	l.all()
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	broken := make(chan error, 1)
+	var timer <-chan time.Time
+	for {
+		next := l.dispatch(ctx, live)
+		timer = nil
+		if !next.IsZero() {
+			timer = time.After(next.Sub(l.now()))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-broken:
+			return err
+		case <-l.queue.signal:
+		case <-timer:
+		case ev, ok := <-live.Events():
+			if !ok {
+				return errors.New("watches ended")
+			}
+			l.event(live, ev)
+		case <-ping.C:
+			if l.quiet(live) {
+				continue
+			}
+			go func() { l.check(ctx, live, broken) }()
+		}
+	}
+}
+
+// pingEvery is how often a cluster whose watches are cut off is asked whether
+// it is there.
+const pingEvery = 5 * time.Second
+
+// quiet reports whether the watches are whole, so that nothing need be asked.
+func (l *loop) quiet(live Live) bool {
+	if err := live.SaveMarks(l.marks); err != nil {
+		l.log.Debug("clean marks are not kept", "cluster", l.name, "err", err)
+	}
+	return live.Stats().Broken == 0
+}
+
+func (l *loop) check(ctx context.Context, live Live, broken chan<- error) {
+	ctx, cancel := context.WithTimeout(ctx, pingEvery)
+	defer cancel()
+	if err := live.Ping(ctx); err != nil && ctx.Err() == nil {
+		select {
+		case broken <- err:
+		default:
+		}
+	}
+}
+
+// leave lets go of a connection: work in hand ends, and what was clean is noted.
+func (l *loop) leave(live Live) {
+	l.mu.Lock()
+	for _, u := range l.units {
+		if u.cancel != nil {
+			u.cancel()
+		}
+	}
+	l.mu.Unlock()
+	l.work.Wait()
+	if err := live.SaveMarks(l.marks); err != nil {
+		l.log.Debug("clean marks are not kept", "cluster", l.name, "err", err)
+	}
+	live.Close()
+	l.mu.Lock()
+	l.live = nil
+	l.mu.Unlock()
+}
+
+func (l *loop) lost(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.up.Reachable || l.up.Since.IsZero() {
+		l.up = status.Cluster{Name: l.name, Since: l.now()}
+		l.log.Error("cluster lost", "cluster", l.name, "err", err)
+		l.journal.Append(journal.Record{Time: l.now(), Kind: journal.ClusterLost, Cluster: l.name, Message: err.Error()})
+	}
+	l.up.Message = err.Error()
+	l.metrics.ClusterReachable(l.name, false)
+}
+
+// revise tells the loop of a new revision and the units it changed. Work on
+// units that changed again is cut short: the newest revision wins.
+func (l *loop) revise(t target, changed, removed []catalog.UnitKey) {
+	l.mu.Lock()
+	first := l.target.revision == ""
+	l.target = t
+	var keys []catalog.UnitKey
+	if first {
+		for _, u := range l.fleet.Units(l.name) {
+			keys = append(keys, u.Key)
+		}
+	}
+	for _, key := range append(append(keys, changed...), removed...) {
+		if key.Cluster != l.name {
+			continue
+		}
+		keys = append(keys, key)
+		u := l.unit(key)
+		u.want, u.failures = l.fleet.Unit(key), 0
+		u.status.Desired = t.revision
+		if u.cancel != nil {
+			u.cancel()
+		}
+	}
+	joined := l.live != nil
+	l.mu.Unlock()
+	if first && joined {
+		l.all()
+		return
+	}
+	l.queue.add(l.now(), keys...)
+}
+
+// all wants every unit looked at: those declared, and those that own anything.
+func (l *loop) all() {
+	l.mu.Lock()
+	if l.target.revision == "" || l.live == nil {
+		l.mu.Unlock()
+		return
+	}
+	var keys []catalog.UnitKey
+	for key := range l.units {
+		keys = append(keys, key)
+	}
+	owners, known := l.live.Units().Members()
+	for unit := range owners {
+		key, err := catalog.ParseUnitKey(unit)
+		if err != nil || key.Cluster != l.name {
+			l.log.Error("the inventory names a unit of elsewhere", "cluster", l.name, "unit", unit)
+			continue
+		}
+		if l.units[key] == nil {
+			l.unit(key)
+			keys = append(keys, key)
+		}
+	}
+	l.mu.Unlock()
+	if !known {
+		l.log.Error("inventory is not known", "cluster", l.name)
+	}
+	l.queue.add(l.now(), keys...)
+}
+
+// unit gives the state of a unit, made if need be. The caller holds mu.
+func (l *loop) unit(key catalog.UnitKey) *unitState {
+	u := l.units[key]
+	if u == nil {
+		u = &unitState{status: status.Unit{Unit: key, Sync: status.Unknown, Since: l.now()}}
+		l.units[key] = u
+	}
+	return u
+}
+
+// dispatch starts work on what is due, and says when more will be.
+func (l *loop) dispatch(ctx context.Context, live Live) time.Time {
+	l.metrics.QueueDepth(l.name, l.queue.depth())
+	l.mu.Lock()
+	ready := l.target.revision != ""
+	l.mu.Unlock()
+	if !ready {
+		return time.Time{}
+	}
+	keys, next := l.queue.take(l.now(), active)
+	for _, key := range keys {
+		ctx, cancel := context.WithCancel(ctx)
+		l.mu.Lock()
+		l.unit(key).cancel = cancel
+		l.mu.Unlock()
+		l.work.Go(func() {
+			defer cancel()
+			l.reconcile(ctx, live, key)
+			l.queue.done(key)
+		})
+	}
+	return next
+}
+
+// event takes in what a watch saw.
+func (l *loop) event(live Live, ev kube.Event) {
+	key, err := catalog.ParseUnitKey(ev.Unit)
+	if err != nil || key.Cluster != l.name {
+		return
+	}
+	if ev.Kind == kube.HealthChanged {
+		l.health(live, key)
+		return
+	}
+	l.queue.add(l.now(), key)
+}
+
+// health brings a unit's health up to date from the index.
+func (l *loop) health(live Live, key catalog.UnitKey) {
+	owned, known := live.Inventory(key.String()).Members()
+	if !known {
+		return
+	}
+	ids := make([]object.ID, 0, len(owned))
+	for id := range owned {
+		ids = append(ids, id)
+	}
+	seen, known := live.Observe(ids).Members()
+	if !known {
+		return
+	}
+	worst, message := worstOf(seen)
+	l.mu.Lock()
+	u := l.units[key]
+	if u == nil || u.status.Health == worst && u.status.Message == message {
+		l.mu.Unlock()
+		return
+	}
+	u.status.Health = worst
+	if u.status.Sync == status.Synced {
+		u.status.Message = message
+	}
+	now := u.status
+	l.mu.Unlock()
+	l.metrics.Unit(now)
+}
+
+// worstOf is the health of the object that is doing worst.
+func worstOf(seen map[object.ID]cluster.Entry) (cluster.HealthStatus, string) {
+	rank := map[cluster.HealthStatus]int{
+		cluster.HealthUnknown: 0, cluster.Healthy: 1, cluster.Suspended: 2,
+		cluster.Progressing: 3, cluster.Missing: 4, cluster.Degraded: 5,
+	}
+	worst, message, which := cluster.Healthy, "", object.ID{}
+	for id, e := range seen {
+		if rank[e.Health] > rank[worst] || e.Health == worst && message != "" && id.Compare(which) < 0 {
+			worst, which, message = e.Health, id, id.String()+": "+e.Message
+		}
+	}
+	return worst, message
+}
+
+// shardOf groups a unit's inventory with that of its team.
+func (l *loop) shardOf(key catalog.UnitKey) string {
+	team, ok := key.Team()
+	if !ok {
+		l.mu.Lock()
+		team = l.unit(key).status.Team
+		l.mu.Unlock()
+	}
+	return key.Environment + "." + team
+}
+
+func (l *loop) applier(live Live) *apply.Applier {
+	return &apply.Applier{
+		Target: &bounded{Live: live, slots: l.slots}, Shard: l.shardOf,
+		Parallel: 4, WaveTimeout: 5 * time.Minute,
+	}
+}
+
+// bounded lets only so many requests run at a time, whatever units they are for.
+type bounded struct {
+	Live
+	slots chan struct{}
+}
+
+func (b *bounded) Apply(ctx context.Context, r cluster.ApplyRequest) (cluster.Applied, error) {
+	select {
+	case b.slots <- struct{}{}:
+	case <-ctx.Done():
+		return cluster.Applied{}, ctx.Err()
+	}
+	defer func() { <-b.slots }()
+	return b.Live.Apply(ctx, r)
+}

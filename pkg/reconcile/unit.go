@@ -1,0 +1,275 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/fairway-dev/fairway/pkg/apply"
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/cluster"
+	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/plan"
+	"github.com/fairway-dev/fairway/pkg/render"
+	"github.com/fairway-dev/fairway/pkg/status"
+)
+
+// reconcile brings one unit to what the fleet wants of it: desired, live,
+// plan, apply, and one place at the end where what came of it is recorded.
+func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey) {
+	l.mu.Lock()
+	u := l.unit(key)
+	want, goal := u.want, l.target
+	if want == nil {
+		want = l.fleet.Unit(key)
+		u.want = want
+	}
+	if want != nil {
+		u.status.Team, u.status.Source = want.Team, want.Source
+	}
+	l.mu.Unlock()
+	desired, err := l.desired(ctx, live, key, want, goal.revision)
+	if err != nil {
+		l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
+		return
+	}
+	p, err := l.plan(ctx, live, desired)
+	if err != nil {
+		l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
+		return
+	}
+	if p.Writes() > 0 {
+		l.note(key, func(s *status.Unit) {
+			s.Sync = status.Applying
+			if p.Removed != "" {
+				s.Sync = status.Removing
+			}
+		})
+	}
+	r := l.applier(live).Run(ctx, p)
+	if ctx.Err() != nil && r.Err != nil {
+		return // a newer revision took over, or the daemon ends
+	}
+	l.record(live, key, goal, p, r, want)
+}
+
+// desired says what should be of a unit. A unit that nothing declares is
+// removed only where Git proves that its declaration was.
+func (l *loop) desired(ctx context.Context, live Live, key catalog.UnitKey, want *render.Unit, revision string) (plan.Desired, error) {
+	d := plan.Desired{Unit: key, Revision: revision, Drift: l.fleet.Drift(key.Environment)}
+	if want == nil {
+		reason, err := l.removal(key, live.Recorded(key.String()))
+		d.Removed = reason
+		return d, err
+	}
+	d.Invalid = want.Diags
+	if want.Held() {
+		return d, nil
+	}
+	b, err := l.fleet.Bundle(ctx, want)
+	d.Objects = b.Objects
+	return d, err
+}
+
+// plan looks at what is live and computes what must change. Objects that were
+// read and found as they should be are marked, so that they need not be read again.
+func (l *loop) plan(ctx context.Context, live Live, d plan.Desired) (plan.Plan, error) {
+	g := Look(ctx, live, d.Unit, d.Objects, false)
+	if seen, known := g.Objects.Members(); known {
+		l.remember(d.Unit, seen)
+	}
+	p := plan.Compute(d, g.Live)
+	if p.Hold != nil && p.Hold.Reason == plan.HoldUnknown {
+		return p, errors.New(p.Hold.Message)
+	}
+	touched := map[object.ID]bool{}
+	for _, s := range p.Steps {
+		touched[s.ID] = true
+	}
+	for id, m := range g.marks {
+		if !touched[id] {
+			live.MarkClean(id, m.UID, m.Mark)
+		}
+	}
+	return p, nil
+}
+
+// remember puts what was last applied beside what is seen, so that a change can
+// be shown field by field without reading the object.
+func (l *loop) remember(key catalog.UnitKey, seen map[object.ID]plan.Seen) {
+	l.mu.Lock()
+	applied := l.unit(key).applied
+	l.mu.Unlock()
+	objects, ok := l.fleet.Applied(applied)
+	if !ok {
+		return
+	}
+	for i := range objects {
+		s, there := seen[objects[i].ID]
+		if there && s.Applied == objects[i].Digest {
+			s.Before = &objects[i]
+			seen[objects[i].ID] = s
+		}
+	}
+}
+
+func (l *loop) note(key catalog.UnitKey, change func(*status.Unit)) {
+	l.mu.Lock()
+	u := l.unit(key)
+	was := u.status.Sync
+	change(&u.status)
+	if u.status.Sync != was {
+		u.status.Since = l.now()
+	}
+	now := u.status
+	l.mu.Unlock()
+	l.metrics.Unit(now)
+}
+
+// record notes what came of a unit, once, from the result.
+func (l *loop) record(live Live, key catalog.UnitKey, goal target, p plan.Plan, r apply.Result, want *render.Unit) {
+	l.chronicle(key, goal, p, r)
+	l.metrics.Reconciled(r.Err == nil, r.Took)
+	if p.Removed != "" && r.Err == nil && l.forgotten(live, key) {
+		l.mu.Lock()
+		delete(l.units, key)
+		l.mu.Unlock()
+		l.metrics.Gone(key)
+		return
+	}
+	l.mu.Lock()
+	u := l.unit(key)
+	before := u.status
+	u.status = next(before, goal, p, r, want)
+	if r.Err != nil {
+		u.failures++
+		u.status.Attempts = u.failures
+		u.status.Next = l.now().Add(backoff(u.failures))
+		l.queue.add(u.status.Next, key)
+	} else {
+		u.failures = 0
+	}
+	if u.status.Sync != before.Sync {
+		u.status.Since = l.now()
+	}
+	if p.Hold == nil && r.Err == nil && want != nil {
+		u.applied = want.CacheKey()
+	}
+	now := u.status
+	l.mu.Unlock()
+	l.metrics.Unit(now)
+	l.health(live, key)
+	l.said(before, now, r)
+}
+
+// forgotten reports whether nothing is left of a unit that was removed.
+func (l *loop) forgotten(live Live, key catalog.UnitKey) bool {
+	left, known := live.Inventory(key.String()).Members()
+	return known && len(left) == 0
+}
+
+// next is the status of a unit after a pass.
+func next(s status.Unit, goal target, p plan.Plan, r apply.Result, want *render.Unit) status.Unit {
+	s.Desired, s.Reason, s.Message, s.Hint, s.Attempts = goal.revision, "", "", "", 0
+	s.Next = s.Next.Truncate(0)
+	switch {
+	case r.Err != nil:
+		s.Sync, s.Reason, s.Message = status.Failed, reasonOf(r.Err), firstLine(r.Err)
+		return s
+	case p.Hold != nil:
+		s.Sync, s.Reason, s.Message, s.Hint = status.Held, p.Hold.Reason, p.Hold.Message, p.Hold.Hint
+		return s
+	case p.Removed != "":
+		s.Sync, s.Message = status.Removing, p.Removed
+		return s
+	}
+	s.Revision = goal.revision
+	if want != nil {
+		s.Digest, s.Objects = want.Digest, want.Objects
+	}
+	s.Sync = status.Synced
+	if what := driftOf(p); what != "" {
+		s.Sync, s.Reason, s.Message = status.Drifted, "ChangedByHand", what
+		s.Hint = "put it back, or commit it; the environment reports drift and does not heal it"
+	}
+	return s
+}
+
+func driftOf(p plan.Plan) string {
+	for _, s := range p.Steps {
+		if s.Action == plan.Drift {
+			return fmt.Sprintf("%s %s", s.ID, s.Reason)
+		}
+	}
+	return ""
+}
+
+func reasonOf(err error) string {
+	var conflict *cluster.ConflictError
+	switch {
+	case errors.As(err, &conflict):
+		return "FieldConflict"
+	case errors.Is(err, cluster.ErrInvalid):
+		return "RefusedByCluster"
+	case errors.Is(err, cluster.ErrForbidden):
+		return "Forbidden"
+	case errors.Is(err, cluster.ErrUnreachable):
+		return "ClusterUnreachable"
+	case errors.Is(err, cluster.ErrNoNamespace):
+		return "NamespaceMissing"
+	case errors.Is(err, cluster.ErrNoKind):
+		return "KindNotServed"
+	}
+	return "ApplyFailed"
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// chronicle writes the journal: one record for each object that was touched.
+func (l *loop) chronicle(key catalog.UnitKey, goal target, p plan.Plan, r apply.Result) {
+	digest := ""
+	if len(r.Outcomes) > 0 {
+		digest = p.Digest().Short()
+	}
+	for _, o := range r.Outcomes {
+		rec := journal.Record{
+			Time: l.now(), Kind: journal.Applied, Unit: key.String(), Cluster: l.name, Revision: goal.revision, PlanDigest: digest,
+			Reason: o.Reason, Object: o.ID.String(), Action: string(o.Action), Fields: o.Fields, Message: o.Error,
+		}
+		switch {
+		case o.Err != nil:
+			rec.Kind = journal.Failed
+		case o.Action == plan.Drift:
+			rec.Kind = journal.Drift
+		}
+		if o.Action == plan.Heal || o.Action == plan.Drift {
+			l.metrics.Drift(key.Environment, string(o.Action))
+		}
+		l.journal.Append(rec)
+	}
+}
+
+// said logs a unit's change, and notes in the journal when it becomes held or
+// is held no more.
+func (l *loop) said(before, now status.Unit, r apply.Result) {
+	attrs := []any{"unit", now.Unit.String(), "sync", string(now.Sync), "rev", now.Desired}
+	switch {
+	case now.Sync == status.Failed:
+		l.log.Error("unit failed", append(attrs, "attempt", now.Attempts, "err", now.Message)...)
+	case now.Sync == status.Held && (before.Sync != status.Held || before.Message != now.Message):
+		l.log.Error("unit held", append(attrs, "reason", now.Reason, "message", now.Message)...)
+		l.journal.Append(journal.Record{
+			Time: l.now(), Kind: journal.Held, Unit: now.Unit.String(), Cluster: l.name, Revision: now.Desired, Reason: now.Reason, Message: now.Message,
+		})
+	case before.Sync == status.Held && now.Sync != status.Held:
+		l.log.Info("unit released", attrs...)
+		l.journal.Append(journal.Record{Time: l.now(), Kind: journal.Unheld, Unit: now.Unit.String(), Cluster: l.name, Revision: now.Desired})
+	case r.Writes() > 0:
+		l.log.Info("unit applied", append(attrs, "writes", r.Writes(), "took", r.Took)...)
+	}
+}

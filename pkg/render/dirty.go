@@ -1,0 +1,179 @@
+package render
+
+import (
+	"slices"
+
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/eval"
+)
+
+// links is what the fleet keeps of how declarations hang together, so that a
+// change finds its neighbours without looking at everything.
+type links struct {
+	needs      map[string][]string                 // by service: the services it needs
+	callers    map[string]map[string]bool          // by service: the services that need it
+	releasedBy map[catalog.ReleaseKey]string       // by release: the team it stands under
+	released   map[teamIn]map[string]bool          // by team and environment: the services released
+	units      map[string]map[catalog.UnitKey]bool // by the service part of the key
+}
+
+type teamIn struct{ team, environment string }
+
+func newLinks() links {
+	return links{
+		needs: map[string][]string{}, callers: map[string]map[string]bool{},
+		releasedBy: map[catalog.ReleaseKey]string{}, released: map[teamIn]map[string]bool{},
+		units: map[string]map[catalog.UnitKey]bool{},
+	}
+}
+
+// present reports whether a team has any release in an environment.
+func (l *links) present(team, environment string) bool {
+	return len(l.released[teamIn{team, environment}]) > 0
+}
+
+// spread adds a service, those it needs, and those that need it: their network
+// policies and addresses name each other.
+func (l *links) spread(name string, services map[string]bool) {
+	services[name] = true
+	for _, target := range l.needs[name] {
+		services[target] = true
+	}
+	for caller := range l.callers[name] {
+		services[caller] = true
+	}
+}
+
+// rewire brings what is known of a service's needs up to date. A broken service
+// keeps the needs it had.
+func (l *links) rewire(cat *catalog.Catalog, name string) {
+	s := cat.Services[name]
+	if s != nil && s.Broken() {
+		return
+	}
+	for _, target := range l.needs[name] {
+		delete(l.callers[target], name)
+	}
+	delete(l.needs, name)
+	if s == nil {
+		return
+	}
+	for _, need := range s.Needs {
+		l.needs[name] = append(l.needs[name], need.Service)
+		add(l.callers, need.Service, name)
+	}
+}
+
+// release brings what is known of a release up to date.
+func (l *links) release(cat *catalog.Catalog, key catalog.ReleaseKey) {
+	if team, ok := l.releasedBy[key]; ok {
+		delete(l.released[teamIn{team, key.Environment}], key.Service)
+		delete(l.releasedBy, key)
+	}
+	if r := cat.Releases[key]; r != nil {
+		l.releasedBy[key] = r.Team
+		add(l.released, teamIn{r.Team, key.Environment}, key.Service)
+	}
+}
+
+// releasesOf lists the releases of a service.
+func (l *links) releasesOf(cat *catalog.Catalog, service string) map[catalog.ReleaseKey]bool {
+	out := map[catalog.ReleaseKey]bool{}
+	for env := range cat.Environments {
+		key := catalog.ReleaseKey{Environment: env, Service: service}
+		if _, ok := l.releasedBy[key]; ok {
+			out[key] = true
+		}
+	}
+	return out
+}
+
+func add[K, V comparable](m map[K]map[V]bool, key K, value V) {
+	if m[key] == nil {
+		m[key] = map[V]bool{}
+	}
+	m[key][value] = true
+}
+
+// dirty finds the units whose input may have changed. It is generous: a unit
+// whose input turns out to be the same is not evaluated.
+func (st *State) dirty(cat *catalog.Catalog, changed eval.Delta) map[catalog.UnitKey]bool {
+	parts, everywhere := st.dirtyParts(cat, changed)
+	out := map[catalog.UnitKey]bool{}
+	for part := range parts {
+		for key := range st.links.units[part] {
+			out[key] = true
+		}
+	}
+	for key := range st.Units {
+		if !everywhere {
+			break
+		}
+		if changed.Platform || slices.Contains(changed.Environments, key.Environment) || slices.Contains(changed.Clusters, key.Cluster) {
+			out[key] = true
+		}
+	}
+	for name, env := range cat.Environments {
+		st.wanted(cat, env, name, out, changed, parts)
+	}
+	for key := range out {
+		if st.Unknown[key.Environment] {
+			delete(out, key) // it is not known which units there are: all stay as they were
+		}
+	}
+	return out
+}
+
+// dirtyParts are the service parts of unit keys that the change touches, and
+// whether it touches units whatever their service.
+func (st *State) dirtyParts(cat *catalog.Catalog, changed eval.Delta) (parts map[string]bool, everywhere bool) {
+	parts = map[string]bool{}
+	team := func(name string) { parts[catalog.TeamUnit("", "", name).Service] = true }
+	for _, key := range changed.Releases {
+		if old, ok := st.links.releasedBy[key]; ok {
+			team(old)
+		}
+		st.links.release(cat, key)
+		if now, ok := st.links.releasedBy[key]; ok {
+			team(now)
+		}
+		st.links.spread(key.Service, parts)
+	}
+	for _, name := range changed.Services {
+		st.links.spread(name, parts) // what it needed before
+		st.links.rewire(cat, name)
+		st.links.spread(name, parts) // what it needs now
+	}
+	for _, name := range changed.Teams {
+		team(name)
+		for service, s := range cat.Services {
+			if s.Team == name {
+				parts[service] = true
+			}
+		}
+	}
+	return parts, changed.Platform || len(changed.Environments) > 0 || len(changed.Clusters) > 0
+}
+
+// wanted adds the units of one environment that the catalog declares and the
+// change touches.
+func (st *State) wanted(cat *catalog.Catalog, env *catalog.Environment, name string, out map[catalog.UnitKey]bool, changed eval.Delta, parts map[string]bool) {
+	all := changed.Platform || slices.Contains(changed.Environments, name)
+	for _, cluster := range env.Clusters {
+		add := func(part string) {
+			out[catalog.UnitKey{Environment: name, Cluster: cluster, Service: part}] = true
+		}
+		if !all && !slices.Contains(changed.Clusters, cluster) {
+			for part := range parts {
+				add(part) // those that are not declared come to nothing
+			}
+			continue
+		}
+		for key, team := range st.links.releasedBy {
+			if key.Environment == name {
+				add(key.Service)
+				add(catalog.TeamUnit("", "", team).Service)
+			}
+		}
+	}
+}

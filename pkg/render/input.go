@@ -1,0 +1,229 @@
+package render
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/object"
+)
+
+// teamPackage is the platform package that says what a team gets in an environment.
+const teamPackage = "platform/baseline/team"
+
+// codeStandsOn marks a unit that is held by somebody else's mistake, which is
+// said where it was made and not again for each unit.
+const codeStandsOn = "stands-on-mistake"
+
+// caller is a service that needs the unit's service.
+type caller struct {
+	Service   string `json:"service"`
+	Team      string `json:"team"`
+	Namespace string `json:"namespace"`
+}
+
+// attempt is one evaluation of a unit.
+type attempt struct {
+	rendering eval.Rendering
+	output    eval.Output
+	diags     diag.List
+}
+
+// unit makes a unit of what is declared; nil where nothing declares it.
+func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key catalog.UnitKey) (*Unit, bool, error) {
+	u := declared(es.Catalog, st, key)
+	if u == nil {
+		return nil, false, nil
+	}
+	a, err := r.evaluate(ctx, st, es, key)
+	if err != nil {
+		return nil, false, err
+	}
+	u.key, u.Diags = a.rendering.Key, a.diags
+	if u.Diags.Errors() {
+		return u, a.rendering.Evaluated, nil
+	}
+	objects, err := parse(a.output)
+	if err != nil {
+		u.Diags = append(u.Diags, platformFault(es.Catalog, key, err.Error()))
+		return u, a.rendering.Evaluated, nil
+	}
+	u.Diags = append(u.Diags, guard(es.Catalog, key, u.Team, objects)...)
+	if u.Diags.Errors() {
+		return u, a.rendering.Evaluated, nil
+	}
+	u.Digest, u.Objects, u.claims = object.Sum(a.rendering.Output), len(objects), a.output.Claims
+	for _, o := range objects {
+		u.idents = append(u.idents, identity(key.Cluster, o.ID))
+	}
+	return u, a.rendering.Evaluated, nil
+}
+
+// declared reports a unit without content if the catalog declares it.
+func declared(cat *catalog.Catalog, st *State, key catalog.UnitKey) *Unit {
+	env := cat.Environments[key.Environment]
+	if env == nil || !slices.Contains(env.Clusters, key.Cluster) {
+		return nil
+	}
+	if team, ok := key.Team(); ok {
+		t := cat.Teams[team]
+		if t == nil || !st.links.present(team, key.Environment) {
+			return nil
+		}
+		return &Unit{Key: key, Team: team, Source: t.Source}
+	}
+	s := cat.Services[key.Service]
+	if s == nil || cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}] == nil {
+		return nil
+	}
+	return &Unit{Key: key, Team: s.Team, Source: s.Source}
+}
+
+// evaluate renders a unit, or says what keeps it from being rendered.
+func (r *Renderer) evaluate(ctx context.Context, st *State, es *eval.State, key catalog.UnitKey) (attempt, error) {
+	var a attempt
+	input, pkg, diags, err := st.input(es.Catalog, key)
+	if err != nil || diags.Errors() {
+		a.diags = diags
+		return a, err
+	}
+	stamp := eval.Stamp{
+		Labels:      map[string]string{object.LabelManagedBy: object.ManagedBy},
+		Annotations: map[string]string{object.AnnotationUnit: key.String()},
+	}
+	if a.rendering, err = r.Evaluator.Unit(ctx, es, pkg, input, stamp); err != nil {
+		return a, err
+	}
+	for _, f := range a.rendering.Faults {
+		a.diags = append(a.diags, attribute(es.Catalog, key, pkg, f))
+	}
+	if len(a.diags) > 0 {
+		return a, nil
+	}
+	if err := json.Unmarshal(a.rendering.Output, &a.output); err != nil {
+		return a, fmt.Errorf("read output: %w", err)
+	}
+	return a, nil
+}
+
+// input puts together what the path may look at.
+func (st *State) input(cat *catalog.Catalog, key catalog.UnitKey) (input json.RawMessage, pkg string, diags diag.List, err error) {
+	env, cluster := cat.Environments[key.Environment], cat.Clusters[key.Cluster]
+	if team, ok := key.Team(); ok {
+		t := cat.Teams[team]
+		if d := broken(key, t.Declared, env.Declared, declaredCluster(cluster)); d != nil {
+			return nil, "", d, nil
+		}
+		input, err = object.Encode(map[string]any{
+			"unit": key.String(), "namespace": catalog.Namespace(team, key.Environment),
+			"team": t.Data, "environment": env.Data, "cluster": cluster.Data,
+		})
+		return input, teamPackage, nil, err
+	}
+	s := cat.Services[key.Service]
+	team := cat.Teams[s.Team]
+	release := cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}]
+	if d := broken(key, s.Declared, declaredTeam(team), env.Declared, declaredCluster(cluster), release.Declared); d != nil {
+		return nil, "", d, nil
+	}
+	needs, diags := cat.Resolve(s, key.Environment)
+	if diags.Errors() {
+		return nil, "", diags, nil
+	}
+	service, err := effective(s, key.Environment)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	input, err = object.Encode(map[string]any{
+		"unit": key.String(), "source": s.Source, "namespace": catalog.Namespace(s.Team, key.Environment),
+		"service": service, "team": team.Data, "environment": env.Data, "cluster": cluster.Data, "release": release.Data,
+		"needs": needs, "callers": st.callersOf(cat, key),
+	})
+	return input, "platform/paths/" + s.Path, nil, err
+}
+
+func declaredTeam(t *catalog.Team) catalog.Declared {
+	if t == nil {
+		return catalog.Declared{}
+	}
+	return t.Declared
+}
+
+func declaredCluster(c *catalog.Cluster) catalog.Declared {
+	if c == nil {
+		return catalog.Declared{}
+	}
+	return c.Declared
+}
+
+// broken says which of the declarations a unit stands on is missing or does
+// not evaluate. What is wrong with it is said where it stands.
+func broken(key catalog.UnitKey, on ...catalog.Declared) diag.List {
+	for _, d := range on {
+		if !d.Broken() {
+			continue
+		}
+		source := d.Source
+		if source == "" {
+			source = "a declaration that is missing"
+		}
+		return diag.List{{
+			Code: codeStandsOn, Severity: diag.Error, Pos: diag.Position{File: source, Line: 1, Column: 1},
+			Subject: diag.Subject{Service: key.Service, Environment: key.Environment, Cluster: key.Cluster},
+			Message: fmt.Sprintf("%s cannot be rendered because of the mistakes in %s", key, source),
+		}}
+	}
+	return nil
+}
+
+// callersOf lists who needs the unit's service, in its environment.
+func (st *State) callersOf(cat *catalog.Catalog, key catalog.UnitKey) []caller {
+	out := []caller{}
+	for name := range st.links.callers[key.Service] {
+		s := cat.Services[name]
+		if s == nil || cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: name}] == nil {
+			continue
+		}
+		out = append(out, caller{Service: name, Team: s.Team, Namespace: catalog.Namespace(s.Team, key.Environment)})
+	}
+	slices.SortFunc(out, func(a, b caller) int { return strings.Compare(a.Service, b.Service) })
+	return out
+}
+
+// effective is the service as it is in an environment: its data with the
+// environment's overlay merged over (RFC 7386).
+func effective(s *catalog.Service, environment string) (json.RawMessage, error) {
+	base, err := object.DecodeFields(s.Data)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.Source, err)
+	}
+	delete(base, "environments")
+	if overlay := s.Overlays[environment]; overlay != nil {
+		patch, err := object.DecodeFields(overlay)
+		if err != nil {
+			return nil, fmt.Errorf("read overlay %s of %s: %w", environment, s.Source, err)
+		}
+		merge(base, patch)
+	}
+	return object.Encode(base)
+}
+
+func merge(base, patch map[string]any) {
+	for k, v := range patch {
+		pv, ok := v.(map[string]any)
+		bv, both := base[k].(map[string]any)
+		switch {
+		case v == nil:
+			delete(base, k)
+		case ok && both:
+			merge(bv, pv)
+		default:
+			base[k] = v
+		}
+	}
+}

@@ -1,0 +1,289 @@
+// Package render turns a catalog into bundles: for every unit, the objects
+// that should exist.
+//
+// What a unit becomes is decided by its path's CUE. This package finds which
+// units there are, puts together what each may look at, and holds the output
+// against what a unit may contain: its own namespace, nothing that somebody
+// else declares too.
+package render
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/object"
+)
+
+// Unit is one unit as it should be, without its objects' bytes: a fleet has
+// tens of thousands.
+type Unit struct {
+	Key  catalog.UnitKey
+	Team string
+	// Source is the file that declares the unit.
+	Source string
+	// Digest is the digest of all objects' bytes; zero where there are errors.
+	Digest object.Digest
+	Diags  diag.List
+	// Objects is how many objects there are.
+	Objects int
+
+	key    cache.Key
+	idents []uint64 // what it declares, hashed; see conflicts.go
+	claims []eval.Claim
+}
+
+// CacheKey finds the unit's objects again with [Renderer.Objects].
+func (u *Unit) CacheKey() cache.Key { return u.key }
+
+// Held reports whether mistakes keep the unit at its last good state.
+func (u *Unit) Held() bool { return u.Diags.Errors() }
+
+// Bundle is a unit's objects.
+type Bundle struct {
+	Unit    catalog.UnitKey
+	Digest  object.Digest
+	Objects []object.Object
+}
+
+// State is the fleet of one catalog: one value, owned by one goroutine.
+type State struct {
+	Units map[catalog.UnitKey]*Unit
+	// Unknown are the environments whose declaration does not evaluate, so that
+	// it is not known which units they have.
+	Unknown map[string]bool
+
+	links     links
+	checks    map[string]diag.List // by subject: what is wrong between declarations
+	conflicts *conflicts
+	verdicts  *verdicts
+}
+
+// NewState is the fleet of an empty catalog.
+func NewState() *State {
+	return &State{
+		Units: map[catalog.UnitKey]*Unit{}, Unknown: map[string]bool{},
+		links: newLinks(), checks: map[string]diag.List{}, conflicts: newConflicts(), verdicts: newVerdicts(),
+	}
+}
+
+// Renderer renders by a given evaluator.
+type Renderer struct {
+	Evaluator *eval.Evaluator
+}
+
+// Delta says what differs between two fleets.
+type Delta struct {
+	// Changed are the units that are new or have another digest or other diagnostics.
+	Changed []catalog.UnitKey
+	// Removed are the units that the catalog does not declare any more.
+	Removed []catalog.UnitKey
+	// Evaluations is how many units had to be evaluated.
+	Evaluations int
+}
+
+// Advance brings the fleet to the evaluator's present catalog. On an error the
+// fleet keeps its units, and the next Advance must be told of the same change again.
+func (r *Renderer) Advance(ctx context.Context, st *State, es *eval.State, changed eval.Delta) (Delta, error) {
+	cat := es.Catalog
+	st.Unknown = unknown(cat)
+	dirty := st.dirty(cat, changed)
+	rendered, count, err := r.renderAll(ctx, st, es, dirty)
+	if err != nil {
+		return Delta{}, err
+	}
+	st.recheck(cat, changed)
+	delta := Delta{Evaluations: count}
+	touched := st.conflicts.begin()
+	for key := range dirty {
+		st.replace(key, rendered[key], touched)
+	}
+	st.conflicts.settle(st, cat, touched)
+	for key := range touched.units {
+		before, now := touched.units[key], st.Units[key]
+		st.verdicts.set(before, now)
+		switch {
+		case now == nil && before != nil:
+			delta.Removed = append(delta.Removed, key)
+		case now != nil && (before == nil || !same(before, now)):
+			delta.Changed = append(delta.Changed, key)
+		}
+	}
+	slices.SortFunc(delta.Changed, compareKeys)
+	slices.SortFunc(delta.Removed, compareKeys)
+	return delta, nil
+}
+
+func unknown(cat *catalog.Catalog) map[string]bool {
+	out := map[string]bool{}
+	for name, env := range cat.Environments {
+		if env.Broken() {
+			out[name] = true
+		}
+	}
+	return out
+}
+
+// recheck repeats the checks between declarations that the change can touch.
+func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
+	set := func(key string, list diag.List) {
+		delete(st.checks, key)
+		if len(list) > 0 {
+			st.checks[key] = list
+		}
+	}
+	services, releases, environments := changed.Services, changed.Releases, changed.Environments
+	if len(changed.Environments) > 0 || len(changed.Teams) > 0 {
+		services = slices.Collect(maps.Keys(cat.Services))
+	}
+	if len(changed.Environments) > 0 {
+		releases = slices.Collect(maps.Keys(cat.Releases))
+	}
+	if len(changed.Clusters) > 0 {
+		environments = slices.Collect(maps.Keys(cat.Environments))
+	}
+	for _, name := range services {
+		set("service "+name, cat.CheckService(name))
+		for key := range st.links.releasesOf(cat, name) {
+			releases = append(releases, key)
+		}
+	}
+	for _, key := range append(releases, changed.Releases...) {
+		set("release "+key.Environment+" "+key.Service, cat.CheckRelease(key))
+	}
+	for _, name := range append(environments, changed.Environments...) {
+		set("environment "+name, cat.CheckEnvironment(name))
+	}
+}
+
+func (st *State) replace(key catalog.UnitKey, now *Unit, touched *touched) {
+	before := st.Units[key]
+	touched.note(key, before)
+	st.conflicts.remove(before, touched)
+	if now == nil {
+		delete(st.Units, key)
+		delete(st.links.units[key.Service], key)
+		return
+	}
+	st.Units[key] = now
+	add(st.links.units, key.Service, key)
+	st.conflicts.add(now, touched)
+}
+
+func same(a, b *Unit) bool {
+	return a.Digest == b.Digest && a.Source == b.Source && slices.EqualFunc(a.Diags, b.Diags, func(x, y diag.Diag) bool {
+		return x.Pos == y.Pos && x.Code == y.Code && x.Message == y.Message
+	})
+}
+
+func compareKeys(a, b catalog.UnitKey) int {
+	switch {
+	case a.String() < b.String():
+		return -1
+	case a == b:
+		return 0
+	}
+	return 1
+}
+
+func (r *Renderer) renderAll(ctx context.Context, st *State, es *eval.State, dirty map[catalog.UnitKey]bool) (map[catalog.UnitKey]*Unit, int, error) {
+	out := make(map[catalog.UnitKey]*Unit, len(dirty))
+	var mu sync.Mutex
+	var count int
+	var firstErr error
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	work := make(chan catalog.UnitKey)
+	var wg sync.WaitGroup
+	for range min(max(r.Evaluator.Pool.Workers(), runtime.GOMAXPROCS(0)), len(dirty)) {
+		wg.Go(func() {
+			for key := range work {
+				u, ran, err := r.unit(ctx, st, es, key)
+				mu.Lock()
+				out[key] = u
+				if ran {
+					count++
+				}
+				if err != nil && firstErr == nil {
+					firstErr = fmt.Errorf("render %s: %w", key, err)
+					cancel()
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for key := range dirty {
+		if ctx.Err() != nil {
+			break
+		}
+		work <- key
+	}
+	close(work)
+	wg.Wait()
+	if firstErr == nil {
+		firstErr = ctx.Err()
+	}
+	if firstErr != nil {
+		return nil, 0, firstErr
+	}
+	return out, count, nil
+}
+
+// Cached gives a unit's objects if the cache still has them.
+func (r *Renderer) Cached(u *Unit) (Bundle, bool) {
+	if u.Digest.IsZero() {
+		return Bundle{}, false
+	}
+	objects, ok := r.Objects(u.key)
+	return Bundle{Unit: u.Key, Digest: u.Digest, Objects: objects}, ok
+}
+
+// Objects gives what was rendered under a key, if the cache still has it.
+func (r *Renderer) Objects(key cache.Key) ([]object.Object, bool) {
+	output, ok := r.Evaluator.Output(key)
+	if !ok {
+		return nil, false
+	}
+	objects, err := parse(output)
+	return objects, err == nil
+}
+
+// Bundle gives a unit's objects, from the cache or by rendering once more. A
+// held unit has none.
+func (r *Renderer) Bundle(ctx context.Context, st *State, es *eval.State, u *Unit) (Bundle, error) {
+	if u.Digest.IsZero() {
+		return Bundle{}, fmt.Errorf("%s does not render", u.Key)
+	}
+	output, ok := r.Evaluator.Output(u.key)
+	if !ok {
+		again, err := r.evaluate(ctx, st, es, u.Key)
+		if err != nil {
+			return Bundle{}, err
+		}
+		output = again.output
+	}
+	objects, err := parse(output)
+	if err != nil {
+		return Bundle{}, fmt.Errorf("read bundle of %s: %w", u.Key, err)
+	}
+	return Bundle{Unit: u.Key, Digest: u.Digest, Objects: objects}, nil
+}
+
+func parse(output eval.Output) ([]object.Object, error) {
+	objects := make([]object.Object, 0, len(output.Objects))
+	for _, raw := range output.Objects {
+		o, err := object.Parse(raw)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
