@@ -135,12 +135,10 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	j, err := journal.Open(filepath.Join(s.dataDir, "journal.db"), journal.Options{
+	j := journal.Open(journal.Options{
+		Path:    filepath.Join(s.dataDir, "journal.db"),
 		OnError: func(err error) { log.Error("journal", "err", err) },
 	})
-	if err != nil {
-		return nil, err
-	}
 	evaluator := newEvaluator(filepath.Join(s.dataDir, "results"), a)
 	registry := prometheus.NewRegistry()
 	d := &daemon{journal: j}

@@ -46,12 +46,12 @@ func (k kind) definition() string {
 // declare evaluates one declaration to data.
 func (s *session) declare(q declareQuestion) answer {
 	inst := s.instance(q.Dir, q.Files, "")
-	a := answer{Imports: ourImports(inst)}
+	a := answer{Imports: ourImports(inst), Positions: positions(inst.Files, q.Field)}
+	r := reading{dir: q.Dir, field: q.Field, written: a.Positions, def: s.definition(q.Kind, a.Imports)}
 	if inst.Err != nil {
-		a.Faults = s.faults(inst.Err, q.Dir)
+		a.Faults = r.faults(inst.Err)
 		return a
 	}
-	a.Positions = positions(inst.Files, q.Field)
 	v := s.ctx.BuildInstance(inst)
 	if q.Field != "" {
 		if fault := onlyField(inst.Files, q.Field); fault != nil {
@@ -65,8 +65,9 @@ func (s *session) declare(q declareQuestion) answer {
 		a.Faults = []Fault{*fault}
 		return a
 	}
-	if err := v.Validate(cue.Concrete(true), cue.Final()); err != nil {
-		a.Faults = s.faultsIn(err, q.Dir, v, q.Field)
+	err := v.Validate(cue.Concrete(true), cue.Final())
+	if err != nil {
+		a.Faults = r.faults(err)
 		return a
 	}
 	data, err := v.MarshalJSON()
@@ -74,7 +75,7 @@ func (s *session) declare(q declareQuestion) answer {
 		data, err = canonical(data)
 	}
 	if err != nil {
-		a.Faults = s.faultsIn(err, q.Dir, v, q.Field)
+		a.Faults = r.faults(err)
 		return a
 	}
 	a.Data = data
@@ -98,6 +99,24 @@ func (s *session) typed(v cue.Value, q declareQuestion, imports []string) (cue.V
 		return v, &Fault{Code: "schema", Message: "the schema does not compile: " + err.Error(), Pos: diag.Position{File: "schema"}}
 	}
 	return v.Unify(schema.LookupPath(cue.MakePath(cue.Def(q.Kind.definition())))), nil
+}
+
+// definition is what a declaration is written against: the schema's, or the
+// #Service of the first path that is imported.
+func (s *session) definition(k kind, imports []string) cue.Value {
+	dir, name := "schema", k.definition()
+	if k == kindService {
+		i := slices.IndexFunc(imports, func(p string) bool { return strings.HasPrefix(p, "platform/paths/") })
+		if i < 0 {
+			return cue.Value{}
+		}
+		dir, name = imports[i], "#Service"
+	}
+	pkg, err := s.value(dir)
+	if err != nil {
+		return cue.Value{}
+	}
+	return pkg.LookupPath(cue.MakePath(cue.Def(name)))
 }
 
 func anyFile(q declareQuestion) string {

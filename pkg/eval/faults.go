@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -23,59 +22,78 @@ func asErrors(err error) errors.Error { return errors.Promote(err, "") }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// faults turns CUE's errors into mistakes a person can act on. dir is the
-// folder whose author made them: its positions come first.
-func (s *session) faults(err error, dir string) []Fault {
-	return s.faultsIn(err, dir, cue.Value{}, "")
+// reading is what is known about the files in which CUE found mistakes.
+type reading struct {
+	// dir is the folder whose author made the mistakes: its places come first.
+	dir string
+	// field is cut from the front of paths.
+	field string
+	// written are the places of the fields the author wrote.
+	written map[string]diag.Position
+	// def is the definition the author writes against, for suggestions.
+	def cue.Value
 }
 
-// faultsIn does the same and knows the value the errors are about, for
-// suggestions; field is cut from the front of paths.
-func (s *session) faultsIn(err error, dir string, v cue.Value, field string) []Fault {
+// faults turns CUE's errors into mistakes a person can act on. CUE says one
+// mistake several times: as the branch of a default that did not fit, as each
+// rule it breaks, and as what could not be derived from it. One is kept a field.
+func (r reading) faults(err error) []Fault {
 	byField := map[string]Fault{}
 	var order []string
 	for _, e := range errors.Errors(err) {
-		f := s.fault(e, dir, v, field)
-		key := f.Field + "\x00" + f.Pos.String()
-		if f.Field == "" {
-			key += f.Message
-		}
-		if old, seen := byField[key]; seen {
-			byField[key] = better(old, f)
+		f, ok := r.fault(e)
+		if !ok {
 			continue
 		}
-		byField[key] = f
-		order = append(order, key)
+		key := f.Field
+		if key == "" {
+			key = f.Pos.String() + f.Message
+		}
+		old, seen := byField[key]
+		if !seen {
+			order = append(order, key)
+		}
+		if !seen || rank(f.Code) > rank(old.Code) {
+			byField[key] = f
+		}
 	}
 	out := make([]Fault, 0, len(order))
 	for _, key := range order {
-		out = append(out, byField[key])
+		if f := byField[key]; f.Code != codeDerived || len(order) == 1 {
+			out = append(out, f)
+		}
+	}
+	if len(out) == 0 { // everything CUE said was a consequence of something it did not say
+		out = append(out, Fault{Code: "invalid", Message: errors.Details(err, nil), Pos: diag.Position{File: r.dir}})
 	}
 	return out
 }
 
-// better chooses between two things CUE says of one field: the bound that was
-// broken says more than the branch of a default that did not fit.
-func better(a, b Fault) Fault {
-	if a.Code == "conflict" && b.Code != "conflict" {
-		return b
-	}
-	return a
+// codeDerived marks what only follows from another mistake.
+const codeDerived = "derived"
+
+// rank prefers, among what CUE says of one field, the rule that was broken.
+func rank(code string) int {
+	return slices.Index([]string{codeDerived, "invalid", "conflict", "missing-field", "type", "pattern", "out-of-bounds", "unknown-field"}, code)
 }
 
-func (s *session) fault(e errors.Error, dir string, v cue.Value, field string) Fault {
+func (r reading) fault(e errors.Error) (Fault, bool) {
 	format, args := e.Msg()
-	f := Fault{Field: fieldPath(e.Path(), field), Code: "invalid", Message: fmt.Sprintf(format, args...)}
-	f.Pos, f.RulePos = placesOf(e, dir)
-	if f.RulePos != nil {
-		f.Rule = ruleName(*f.RulePos, f.Field)
+	f := Fault{Field: r.path(e.Path()), Code: "invalid", Message: fmt.Sprintf(format, args...)}
+	if inner := errors.Errors(errors.Unwrap(e)); f.Message == "import failed" && len(inner) > 0 {
+		format, args = inner[0].Msg()
+		f.Code, f.Message = "import", fmt.Sprintf(format, args...)
 	}
-	reword(&f, v)
-	return f
+	if strings.Contains(f.Message, "errors in empty disjunction") {
+		return f, false // what follows says what they are
+	}
+	r.place(&f, e)
+	r.reword(&f)
+	return f, true
 }
 
-// fieldPath joins a path without definitions' names in front.
-func fieldPath(parts []string, field string) string {
+// path joins a path without the definition's name or the file's field in front.
+func (r reading) path(parts []string) string {
 	for len(parts) > 0 && strings.HasPrefix(parts[0], "#") {
 		parts = parts[1:]
 	}
@@ -84,128 +102,109 @@ func fieldPath(parts []string, field string) string {
 		out[i] = strings.Trim(p, `"`)
 	}
 	joined := strings.Join(out, ".")
-	return strings.TrimPrefix(strings.TrimPrefix(joined, field), ".")
+	if r.field != "" {
+		joined = strings.TrimPrefix(strings.TrimPrefix(joined, r.field), ".")
+	}
+	return joined
 }
 
-// placesOf finds where the author wrote the value, and where the rule stands.
-func placesOf(e errors.Error, dir string) (diag.Position, *diag.Position) {
+// place finds where the author wrote the value, and where the rule stands.
+func (r reading) place(f *Fault, e errors.Error) {
 	var mine, rule diag.Position
 	for _, pos := range append([]token.Pos{e.Position()}, e.InputPositions()...) {
 		p := position(pos)
-		if p.File == "" || p.File == "in" {
-			continue
-		}
-		if path.Dir(p.File) == dir {
-			if mine.File == "" || deeper(p, mine) {
-				mine = p
+		switch {
+		case p.File == "" || p.File == inputName:
+		case path.Dir(p.File) != r.dir:
+			if rule.File == "" {
+				rule = p
 			}
-		} else if rule.File == "" || strings.HasPrefix(rule.File, "platform/") && strings.HasPrefix(p.File, "schema/") {
-			rule = p
+		case mine.File == "" || p.Line > mine.Line || p.Line == mine.Line && p.Column > mine.Column:
+			mine = p // the field, and not the embedding of the definition above it
 		}
 	}
+	f.Pos = mine
 	if mine.File == "" {
-		mine, rule = rule, diag.Position{}
+		f.Pos = r.nearest(f.Field)
 	}
-	if rule.File == "" {
-		return mine, nil
-	}
-	return mine, &rule
-}
-
-// deeper prefers the later line: a field inside a struct over the struct's
-// embedding, which CUE names as well.
-func deeper(a, b diag.Position) bool {
-	return a.Line > b.Line || a.Line == b.Line && a.Column > b.Column
-}
-
-func ruleName(pos diag.Position, field string) string {
-	last := field[strings.LastIndexByte(field, '.')+1:]
-	dir := path.Dir(pos.File)
-	return strings.TrimPrefix(dir, "platform/paths/") + ":" + path.Base(pos.File) + " " + last
-}
-
-// rewording is one of CUE's sentences and what we say instead.
-type rewording struct {
-	match *regexp.Regexp
-	code  string
-	say   func(field string, m []string) (message, hint string)
-}
-
-func rewordings() []rewording {
-	re := regexp.MustCompile
-	return []rewording{
-		{re(`^field not allowed$`), "unknown-field", func(field string, _ []string) (string, string) {
-			return field + ": there is no such field", ""
-		}},
-		{re(`^field is required but not present$`), "missing-field", func(field string, _ []string) (string, string) {
-			return field + " is missing", "add it"
-		}},
-		{re(`^invalid value (.*) \(out of bound ([<>]=?|!=)(.*)\)$`), "out-of-bounds", func(field string, m []string) (string, string) {
-			return fmt.Sprintf("%s: %s is %s", field, m[1], bound(m[2], m[3])), ""
-		}},
-		{re(`^invalid value (.*) \(out of bound =~"?(.*?)"?\)$`), "pattern", func(field string, m []string) (string, string) {
-			return fmt.Sprintf("%s: %s does not have the right form", field, m[1]), "it must match " + m[2]
-		}},
-		{re(`^conflicting values (.*) and (.*) \(mismatched types (\w+) and (.*)\)$`), "type", func(field string, m []string) (string, string) {
-			return typeMessage(field, m)
-		}},
-		{re(`^conflicting values (.*) and (.*)$`), "conflict", func(field string, m []string) (string, string) {
-			return fmt.Sprintf("%s: %s and %s cannot both hold", field, m[1], m[2]), ""
-		}},
-		{re(`^incomplete value (.*)$`), "missing-field", func(field string, m []string) (string, string) {
-			return field + " is missing", "want: " + m[1]
-		}},
+	switch {
+	case f.Pos.File == "":
+		f.Pos = rule
+	case rule.File != "":
+		f.RulePos = &rule
 	}
 }
 
-func reword(f *Fault, v cue.Value) {
-	for _, r := range rewordings() {
-		if m := r.match.FindStringSubmatch(f.Message); m != nil {
-			f.Code = r.code
-			f.Message, f.Hint = r.say(f.Field, m)
-			return
+// nearest is where a field would be written: in the nearest group around it
+// that is, or at the top of the file.
+func (r reading) nearest(field string) diag.Position {
+	for field != "" {
+		field = field[:max(strings.LastIndexByte(field, '.'), 0)]
+		if pos, ok := r.written[field]; ok {
+			return pos
 		}
 	}
-	if f.Field != "" {
-		f.Message = f.Field + ": " + f.Message
+	first := diag.Position{}
+	for _, pos := range r.written {
+		if first.File == "" || pos.File == first.File && pos.Line < first.Line {
+			first = pos
+		}
 	}
+	return first
 }
 
-func bound(op, limit string) string {
-	switch op {
-	case "<=":
-		return "more than " + limit
-	case "<":
-		return "not less than " + limit
-	case ">=":
-		return "less than " + limit
-	case ">":
-		return "not more than " + limit
+// at looks a field up in the definition, through the names that people choose.
+func (r reading) at(field string) cue.Value {
+	v := r.def
+	if field == "" || !v.Exists() {
+		return v
 	}
-	return "not allowed to be " + limit
+	for name := range strings.SplitSeq(field, ".") {
+		next := v.LookupPath(cue.MakePath(cue.Str(name)))
+		if !next.Exists() {
+			next = v.LookupPath(cue.MakePath(cue.Str(name).Optional()))
+		}
+		if !next.Exists() {
+			next = v.LookupPath(cue.MakePath(cue.AnyString))
+		}
+		if !next.Exists() {
+			return cue.Value{}
+		}
+		v = next
+	}
+	return v
 }
 
-func typeMessage(field string, m []string) (string, string) {
-	a, b, ta, tb := m[1], m[2], m[3], m[4]
-	if isType(a) || strings.ContainsAny(a, "&|<>=") {
-		a, b, ta, tb = b, a, tb, ta
+// allowed lists the fields that could stand beside one.
+func (r reading) allowed(field string) []string {
+	group := r.at(field[:max(strings.LastIndexByte(field, '.'), 0)])
+	if !group.Exists() {
+		return nil
 	}
-	_ = ta
-	return fmt.Sprintf("%s: want %s, got %s", field, typeWord(tb), a), ""
+	fields, err := group.Fields(cue.Optional(true))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for fields.Next() {
+		names = append(names, strings.Trim(fields.Selector().String(), `?!"`))
+	}
+	return names
 }
 
-func isType(s string) bool {
-	return slices.Contains([]string{"string", "int", "bool", "number", "bytes", "float", "null"}, s)
-}
-
-func typeWord(t string) string {
-	words := map[string]string{
-		"int": "a whole number", "string": "a text in quotes", "bool": "true or false", "number": "a number",
-		"struct": "a group of fields { ... }", "list": "a list [ ... ]",
+// meaning is what the definition says a field is.
+func (r reading) meaning(field string) string {
+	var text string
+	v := r.at(field)
+	if !v.Exists() {
+		return ""
 	}
-	t = strings.Trim(t, "()")
-	if w, ok := words[t]; ok {
-		return w
+	for _, group := range v.Doc() {
+		if t := strings.TrimSpace(group.Text()); t != "" {
+			text = t // the last is the field's own; earlier ones are its type's
+			break
+		}
 	}
-	return t
+	text, _, _ = strings.Cut(text, "\n\n")
+	return strings.ReplaceAll(text, "\n", " ")
 }

@@ -48,7 +48,7 @@ func (s *session) reference() answer {
 	var docs []FieldDoc
 	schema, err := s.value("schema")
 	if err != nil {
-		return answer{Faults: s.faults(err, "schema")}
+		return answer{Faults: reading{dir: "schema"}.faults(err)}
 	}
 	for _, name := range []string{"Team", "Service", "Environment", "Cluster", "Release"} {
 		docs = s.document(docs, name, schema.LookupPath(cue.MakePath(cue.Def("#"+name))))
@@ -56,7 +56,7 @@ func (s *session) reference() answer {
 	for _, dir := range s.paths() {
 		pkg, err := s.value(dir)
 		if err != nil {
-			return answer{Faults: s.faults(err, dir)}
+			return answer{Faults: reading{dir: dir}.faults(err)}
 		}
 		docs = s.document(docs, path.Base(dir), pkg.LookupPath(cue.MakePath(cue.Def("#Service"))))
 	}

@@ -24,27 +24,32 @@ type Claim struct {
 	Field string `json:"field"`
 }
 
+// inputName stands for the file name of data the engine made.
+const inputName = "in"
+
 // render evaluates the #Unit of a package for one input.
 func (s *session) render(q unitQuestion) answer {
+	r := reading{dir: q.Package}
 	def, err := s.unit(q.Package)
 	if err != nil {
-		return answer{Faults: s.faults(err, q.Package)}
+		return answer{Faults: r.faults(err)}
 	}
-	expr, err := cuejson.Extract("in", q.Input)
+	r.def = def
+	expr, err := cuejson.Extract(inputName, q.Input)
 	if err != nil {
-		return answer{Faults: s.faults(err, q.Package)}
+		return answer{Faults: r.faults(err)}
 	}
 	u := def.FillPath(cue.ParsePath("in"), s.ctx.BuildExpr(expr))
 	if err := u.Validate(cue.Concrete(true), cue.Final()); err != nil {
-		return answer{Faults: s.faultsIn(err, q.Package, u, "")}
+		return answer{Faults: r.faults(err)}
 	}
 	raw, err := u.LookupPath(cue.ParsePath("out")).MarshalJSON()
 	if err != nil {
-		return answer{Faults: s.faultsIn(err, q.Package, u, "")}
+		return answer{Faults: r.faults(err)}
 	}
 	data, err := outputOf(raw, q.Stamp)
 	if err != nil {
-		return answer{Faults: s.faults(err, q.Package)}
+		return answer{Faults: r.faults(err)}
 	}
 	return answer{Data: data}
 }

@@ -13,8 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-
-	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
 )
 
 // DirOptions say what OpenDir looks at. The zero value is everything, hashed anew.
@@ -40,7 +38,7 @@ func OpenDir(dir string, options DirOptions) (*Tree, error) {
 		roots:  cleanRoots(options.Roots),
 		stats:  loadStats(options.Cache),
 		ignore: newIgnore(dir),
-		spare:  make(chan struct{}, runtime.GOMAXPROCS(0)-1),
+		spare:  make(chan struct{}, 2*runtime.GOMAXPROCS(0)), // half of them wait for their children
 	}
 	root, err := w.dir(".", w.ignore.base, false)
 	if err != nil {
@@ -95,8 +93,7 @@ func (s *dirSource) content(name string, h Hash) ([]byte, error) {
 // sound implements source.
 func (s *dirSource) sound() *soundTrees { return &s.checked }
 
-// dirWalk hashes a directory. Directories are walked by as many goroutines as there
-// are processors.
+// dirWalk hashes a directory. Directories are walked by a few goroutines at once.
 type dirWalk struct {
 	src    *dirSource
 	roots  []string
@@ -107,7 +104,7 @@ type dirWalk struct {
 
 // dir hashes one directory; ignored says that an ignore pattern names it or a parent.
 // The entry has no name yet, and no kind when Git would not keep it.
-func (w *dirWalk) dir(name string, patterns []gitignore.Pattern, ignored bool) (Entry, error) {
+func (w *dirWalk) dir(name string, rules []ignoreRule, ignored bool) (Entry, error) {
 	full := filepath.Join(w.src.dir, filepath.FromSlash(name))
 	listed, err := w.stats.list(name, full)
 	if err != nil {
@@ -119,7 +116,7 @@ func (w *dirWalk) dir(name string, patterns []gitignore.Pattern, ignored bool) (
 		}
 		listed.names = slices.Delete(listed.names, i, i+1)
 	}
-	if patterns, err = w.ignore.below(name, listed.names, patterns); err != nil {
+	if rules, err = w.ignore.below(name, listed.names, rules); err != nil {
 		return Entry{}, err
 	}
 	found := make([]Entry, len(listed.names)) // without a kind: left out
@@ -132,11 +129,11 @@ func (w *dirWalk) dir(name string, patterns []gitignore.Pattern, ignored bool) (
 		if !in && !(above && r.kind.IsDir()) {
 			continue
 		}
-		skip := ignored || w.ignore.matches(patterns, at, r.kind.IsDir())
+		skip := ignored || w.ignore.matches(rules, at, r.kind.IsDir())
 		if skip && !w.ignore.tracked(at) {
 			continue
 		}
-		w.start(&wait, r.kind.IsDir(), func() { found[i], errs[i] = w.entry(at, r, patterns, skip) })
+		w.start(&wait, r.kind.IsDir(), func() { found[i], errs[i] = w.entry(at, r, rules, skip) })
 	}
 	wait.Wait()
 	w.stats.keep(name, listed)
@@ -171,9 +168,9 @@ func (w *dirWalk) record(found []Entry) Entry {
 }
 
 // entry hashes one name.
-func (w *dirWalk) entry(name string, r *nameRecord, patterns []gitignore.Pattern, ignored bool) (Entry, error) {
+func (w *dirWalk) entry(name string, r *nameRecord, rules []ignoreRule, ignored bool) (Entry, error) {
 	if r.kind.IsDir() {
-		e, err := w.dir(name, patterns, ignored)
+		e, err := w.dir(name, rules, ignored)
 		e.Name = r.name
 		return e, err
 	}

@@ -74,6 +74,9 @@ func TestOpenDirIgnores(t *testing.T) {
 		".gitignore": "*.tmp\n/build/\n!keep.tmp\n# comment\n", "a.tmp": "x", "keep.tmp": "x", "build/out": "x", "sub/build/in": "x",
 		"sub/.gitignore": "local\n", "sub/local": "x", "local": "x", "tracked.tmp": "x", "build/tracked": "x", "plain": "x",
 		".git/info/exclude": "mine\n", "mine": "x", "odd/.gitkeep": "",
+		"deep/.gitignore": "gen/*.go\n!gen/keep.go\n*.o\n!a.o\ndoc?\n[xy]z\nhash\\#\nonly/\n", "deep/gen/a.go": "x", "deep/gen/keep.go": "x",
+		"deep/x/a.o": "x", "deep/x/b.o": "x", "deep/docs": "x", "deep/docss": "x", "deep/xz": "x", "deep/az": "x", "deep/hash#": "x",
+		"deep/only": "a file", "deep/x/only/f": "x", "deep/x.tmp/.gitignore": "", "deep/x.tmp/y": "x", "deep/x/gen/a.go": "x",
 	})
 	run(t, dir, "add", "--force", "tracked.tmp", "build/tracked")
 	run(t, dir, "add", "--all")

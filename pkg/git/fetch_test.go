@@ -287,6 +287,12 @@ func TestFetchHealsADamagedStore(t *testing.T) {
 				return os.Truncate(name, 40)
 			})
 		},
+		"a fetch was killed while packs were aside": func(t *testing.T, dir string) {
+			if err := os.Rename(filepath.Join(dir, "objects", "pack"), filepath.Join(dir, "objects", "aside")); err != nil {
+				t.Fatal(err)
+			}
+			writeFiles(t, dir, map[string]string{"objects/pack/tmp_fairway_1.pack": "half"})
+		},
 		"references are torn": func(t *testing.T, dir string) {
 			err := os.Truncate(filepath.Join(dir, "refs", "fairway", "tip", "heads", "main"), 0)
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // ignore decides which files of a working directory are left out.
 type ignore struct {
 	dir   string
-	base  []gitignore.Pattern // of .git/info/exclude
+	base  []ignoreRule // of .git/info/exclude
 	index func() map[string]bool
 }
 
@@ -29,15 +30,15 @@ func newIgnore(dir string) *ignore {
 	return i
 }
 
-// below adds the patterns of a directory's own .gitignore.
-func (i *ignore) below(dir string, names []nameRecord, patterns []gitignore.Pattern) ([]gitignore.Pattern, error) {
+// below adds the rules of a directory's own .gitignore.
+func (i *ignore) below(dir string, names []nameRecord, rules []ignoreRule) ([]ignoreRule, error) {
 	at, ok := slices.BinarySearchFunc(names, nameRecord{name: ".gitignore"}, nameRecord.compare)
 	if !ok || !names[at].kind.IsRegular() {
-		return patterns, nil
+		return rules, nil
 	}
 	raw, err := os.ReadFile(filepath.Join(i.dir, filepath.FromSlash(dir), ".gitignore"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return patterns, nil
+		return rules, nil
 	}
 	if err != nil {
 		return nil, err
@@ -46,26 +47,61 @@ func (i *ignore) below(dir string, names []nameRecord, patterns []gitignore.Patt
 	if dir != "." {
 		domain = strings.Split(dir, "/")
 	}
-	return append(patterns[:len(patterns):len(patterns)], parseIgnore(raw, domain)...), nil
+	return append(rules[:len(rules):len(rules)], parseIgnore(raw, domain)...), nil
 }
 
-func parseIgnore(raw []byte, domain []string) []gitignore.Pattern {
-	var patterns []gitignore.Pattern
+// ignoreRule is one line of a .gitignore file.
+type ignoreRule struct {
+	pattern gitignore.Pattern
+	// nameOnly: the line has no inner slash and speaks of names anywhere below its
+	// file. Parents were asked before, so the last name is all that matters.
+	nameOnly bool
+	suffix   string // that every matching name has
+}
+
+func parseIgnore(raw []byte, domain []string) []ignoreRule {
+	var rules []ignoreRule
 	for line := range strings.Lines(string(raw)) {
 		line = strings.TrimRight(line, "\r\n")
-		if line != "" && !strings.HasPrefix(line, "#") {
-			patterns = append(patterns, gitignore.ParsePattern(line, domain))
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
 		}
+		text := strings.TrimSuffix(strings.TrimRight(line, " "), "/")
+		rule := ignoreRule{nameOnly: !strings.Contains(text, "/")}
+		if rule.nameOnly {
+			rule.pattern = gitignore.ParsePattern(line, nil)
+			if !strings.Contains(text, "\\") {
+				text = strings.TrimPrefix(text, "!")
+				rule.suffix = text[strings.LastIndexAny(text, "*?[]")+1:]
+			}
+		} else {
+			rule.pattern = gitignore.ParsePattern(line, domain)
+		}
+		rules = append(rules, rule)
 	}
-	return patterns
+	return rules
 }
 
-// matches reports whether the last pattern that speaks of the path excludes it.
-func (i *ignore) matches(patterns []gitignore.Pattern, name string, isDir bool) bool {
-	if len(patterns) == 0 {
-		return false
+// matches reports whether the last rule that speaks of the path excludes it.
+func (i *ignore) matches(rules []ignoreRule, name string, isDir bool) bool {
+	base := path.Base(name)
+	var parts []string
+	for _, rule := range slices.Backward(rules) {
+		match := gitignore.NoMatch
+		switch {
+		case rule.nameOnly && strings.HasSuffix(base, rule.suffix):
+			match = rule.pattern.Match([]string{base}, isDir)
+		case !rule.nameOnly:
+			if parts == nil {
+				parts = strings.Split(name, "/")
+			}
+			match = rule.pattern.Match(parts, isDir)
+		}
+		if match != gitignore.NoMatch {
+			return match == gitignore.Exclude
+		}
 	}
-	return gitignore.NewMatcher(patterns).Match(strings.Split(name, "/"), isDir)
+	return false
 }
 
 // tracked reports whether Git has the path, or something below it, all the same.

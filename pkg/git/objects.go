@@ -77,17 +77,19 @@ func (o *objects) use(f func(*filesystem.Storage) error) error {
 // The caller holds the lock.
 func (o *objects) get(kind plumbing.ObjectType, h Hash) (plumbing.EncodedObject, error) {
 	obj, err := o.storage.EncodedObject(kind, plumbing.Hash(h))
-	if err == nil {
-		return obj, nil
-	}
-	packs, listErr := o.storage.ObjectPacks()
-	if listErr == nil && !slices.Equal(packs, o.packs) {
+	if err != nil && o.stale() {
 		if err := o.refresh(); err != nil {
 			return nil, err
 		}
 		obj, err = o.storage.EncodedObject(kind, plumbing.Hash(h))
 	}
 	return obj, objectError(h, err)
+}
+
+// stale reports whether there are other packs than those known. The caller holds the lock.
+func (o *objects) stale() bool {
+	packs, err := o.storage.ObjectPacks()
+	return err == nil && !slices.Equal(packs, o.packs)
 }
 
 // read returns the bytes of an object, proven by its hash.
@@ -120,7 +122,11 @@ func (o *objects) read(kind plumbing.ObjectType, h Hash, limit int64) ([]byte, e
 func (o *objects) has(h Hash) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.storage.HasEncodedObject(plumbing.Hash(h)) == nil
+	err := o.storage.HasEncodedObject(plumbing.Hash(h))
+	if err != nil && o.stale() && o.refresh() == nil {
+		err = o.storage.HasEncodedObject(plumbing.Hash(h))
+	}
+	return err == nil
 }
 
 // objectError turns go-git's errors about one object into ours: what is not missing

@@ -103,7 +103,7 @@ func refusal(err error) error {
 // packFor packs what the remote does not have: the objects of the commits down to one
 // that it advertises or that was fetched from it.
 func (s *Store) packFor(commit Hash, refs *packp.AdvRefs) (io.Reader, error) {
-	known := map[Hash]bool{}
+	known := map[Hash]bool{{}: true} // what a root commit continues
 	for _, h := range refs.References {
 		known[Hash(h)] = true
 	}
@@ -111,32 +111,25 @@ func (s *Store) packFor(commit Hash, refs *packp.AdvRefs) (io.Reader, error) {
 		known[Hash(h)] = true
 	}
 	p := parcel{objects: s.objects, has: map[Hash]bool{}}
-	for at := commit; !known[at]; {
-		if len(p.hashes) > 0 && p.commits >= maxPushed {
+	for at, commits := commit, 0; !known[at]; commits++ {
+		if commits == maxPushed {
 			return nil, fmt.Errorf("more than %d commits to push: %w", maxPushed, ErrTooLarge)
 		}
 		rev, err := s.revision(at)
 		if err != nil {
 			return nil, err
 		}
-		var base Hash
-		at = Hash{}
+		var parent Revision
 		if len(rev.Parents) > 0 {
-			at = rev.Parents[0]
-			parent, err := s.revision(at)
-			if err != nil {
+			if parent, err = s.revision(rev.Parents[0]); err != nil {
 				return nil, err
 			}
-			base = parent.Tree
 		}
-		p.commits++
 		p.add(rev.Commit)
-		if err := p.tree(base, rev.Tree, 0); err != nil {
+		if err := p.tree(parent.Tree, rev.Tree, 0); err != nil {
 			return nil, err
 		}
-		if at.IsZero() {
-			break
-		}
+		at = parent.Commit
 	}
 	var b bytes.Buffer
 	err := s.objects.use(func(db *filesystem.Storage) error {
@@ -149,7 +142,6 @@ func (s *Store) packFor(commit Hash, refs *packp.AdvRefs) (io.Reader, error) {
 // parcel collects the objects of a push.
 type parcel struct {
 	objects *objects
-	commits int
 	has     map[Hash]bool
 	hashes  []plumbing.Hash
 }

@@ -110,10 +110,7 @@ func (s *Store) listed(packs []plumbing.Hash) ([]plumbing.Hash, error) {
 // renew runs a transfer of everything with the present packs set aside, because one
 // of them may be damaged. They come back if the transfer fails.
 func (s *Store) renew(transfer func() error) error {
-	aside := filepath.Join(s.dir, "objects", "aside")
-	if err := os.RemoveAll(aside); err != nil {
-		return err
-	}
+	aside := s.aside()
 	if err := s.movePacks(s.packDir(), aside); err != nil {
 		return errors.Join(err, s.movePacks(aside, s.packDir()))
 	}
@@ -122,6 +119,9 @@ func (s *Store) renew(transfer func() error) error {
 	}
 	return os.RemoveAll(aside)
 }
+
+// aside is where packs are while renew runs.
+func (s *Store) aside() string { return filepath.Join(s.dir, "objects", "aside") }
 
 // movePacks moves all packs. Between the two rounds the packs of from lack an index,
 // which is why the storage is opened anew only after both.

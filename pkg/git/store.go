@@ -96,8 +96,16 @@ func (s *Store) Tree(commit Hash) (*Tree, error) {
 	return &Tree{src: s.objects, root: rev.Tree}, nil
 }
 
-// sweep removes what a killed fetch left behind.
+// sweep puts right what a killed fetch left behind.
 func (s *Store) sweep() error {
+	if _, err := os.Stat(s.aside()); err == nil {
+		if err := s.movePacks(s.aside(), s.packDir()); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(s.aside()); err != nil {
+			return err
+		}
+	}
 	left, err := filepath.Glob(filepath.Join(s.packDir(), temporary+"*"))
 	if err != nil {
 		return err

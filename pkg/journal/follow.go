@@ -52,8 +52,9 @@ func (r *recent) after(seq int64) ([]Record, bool) {
 // reads from memory while it is near the head, and from disk when it is not.
 func (j *Journal) Wait(ctx context.Context, since int64) ([]Record, error) {
 	for {
+		over := j.over() // before looking, so that the last records are seen
 		j.mu.Lock()
-		head, changed, closed := j.head.Seq, j.changed, j.closed
+		head, changed := j.head.Seq, j.changed
 		records, whole := j.recent.after(since)
 		j.mu.Unlock()
 		switch {
@@ -63,14 +64,25 @@ func (j *Journal) Wait(ctx context.Context, since int64) ([]Record, error) {
 			return records, nil
 		case since < head && !whole:
 			return j.catchUp(ctx, since, head)
-		case closed:
+		case over:
 			return nil, fmt.Errorf("follow journal: %w", ErrClosed)
 		}
 		select {
 		case <-changed:
+		case <-j.done:
 		case <-ctx.Done():
 			return nil, fmt.Errorf("follow journal: %w", ctx.Err())
 		}
+	}
+}
+
+// over reports whether the writer has ended.
+func (j *Journal) over() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
 	}
 }
 

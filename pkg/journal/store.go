@@ -37,6 +37,10 @@ CREATE TABLE IF NOT EXISTS chain (
 // version is the layout of the file. A file of another layout is put aside.
 const version = 1
 
+// smallest is the least a SQLite file can be. SQLite itself would take less for
+// an empty file and say nothing of what was lost.
+const smallest = 512
+
 // errDamaged: the file is not a journal, or not any more.
 var errDamaged = errors.New("journal file is damaged")
 
@@ -85,7 +89,11 @@ func touch(path string) (os.FileInfo, error) {
 	if err := f.Chmod(0o600); err != nil {
 		return nil, err
 	}
-	return f.Stat()
+	info, err := f.Stat()
+	if err == nil && info.Size() > 0 && info.Size() < smallest {
+		return nil, fmt.Errorf("%d bytes are left of it: %w", info.Size(), errDamaged)
+	}
+	return info, err
 }
 
 func connect(path, params string) (*sql.DB, error) {

@@ -22,7 +22,6 @@ import (
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
-	"github.com/fairway-dev/fairway/pkg/metrics"
 	"github.com/fairway-dev/fairway/pkg/status"
 )
 
@@ -34,7 +33,7 @@ type Options struct {
 	// Connect reaches a cluster by its name and its declared connection.
 	Connect func(ctx context.Context, name, connection string) (Live, error)
 	Journal Journal
-	Metrics *metrics.Metrics
+	Metrics Meter
 	Log     *slog.Logger
 	// DataDir holds caches; losing it changes nothing in any cluster.
 	DataDir string
@@ -75,7 +74,7 @@ func New(o Options) *Daemon {
 
 // Run works until the context ends, and returns when everything in hand has ended.
 func (d *Daemon) Run(ctx context.Context) {
-	d.opts.Journal.Append(journal.Record{Time: d.opts.Now(), Kind: journal.Started})
+	d.opts.Journal.Append(context.Background(), journal.Record{Time: d.opts.Now(), Kind: journal.Started})
 	d.resume(ctx)
 	for failures := 0; ctx.Err() == nil; {
 		wait := d.opts.Poll
@@ -93,7 +92,7 @@ func (d *Daemon) Run(ctx context.Context) {
 		}
 	}
 	d.running.Wait()
-	d.opts.Journal.Append(journal.Record{Time: d.opts.Now(), Kind: journal.Stopped})
+	d.opts.Journal.Append(context.Background(), journal.Record{Time: d.opts.Now(), Kind: journal.Stopped})
 }
 
 // Wake asks for a look at Git now. Many wakes before that look are one.
@@ -187,7 +186,7 @@ func (d *Daemon) announce(rev git.Revision, change Change, took time.Duration) {
 	d.opts.Metrics.Revision(rev.Commit.String(), verdict, took)
 	d.opts.Log.Info("revision evaluated", "rev", rev.Commit.String(), "verdict", verdict, "errors", errors,
 		"evaluations", change.Declarations+change.Evaluations, "changed", len(change.Changed), "removed", len(change.Removed), "took", took)
-	d.opts.Journal.Append(journal.Record{
+	d.opts.Journal.Append(context.Background(), journal.Record{
 		Time: d.opts.Now(), Kind: journal.Evaluated, Revision: rev.Commit.String(), Actor: rev.Author,
 		Message: fmt.Sprintf("verdict %s, %d errors, %d units changed, %d removed", verdict, errors, len(change.Changed), len(change.Removed)),
 	})

@@ -13,7 +13,6 @@ import (
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/journal"
-	"github.com/fairway-dev/fairway/pkg/metrics"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/render"
 	"github.com/fairway-dev/fairway/pkg/status"
@@ -31,7 +30,7 @@ type loop struct {
 	fleet   *Fleet
 	removal func(key catalog.UnitKey, recorded string) (string, error)
 	journal Journal
-	metrics *metrics.Metrics
+	metrics Meter
 	log     *slog.Logger
 	now     func() time.Time
 	marks   string // file of clean marks
@@ -64,7 +63,7 @@ type unitState struct {
 
 // Journal takes down what happened; *journal.Journal is one.
 type Journal interface {
-	Append(records ...journal.Record)
+	Append(ctx context.Context, records ...journal.Record)
 }
 
 // run connects, and keeps the cluster equal to the fleet until the context
@@ -192,7 +191,7 @@ func (l *loop) lost(err error) {
 	if l.up.Reachable || l.up.Since.IsZero() {
 		l.up = status.Cluster{Name: l.name, Since: l.now()}
 		l.log.Error("cluster lost", "cluster", l.name, "err", err)
-		l.journal.Append(journal.Record{Time: l.now(), Kind: journal.ClusterLost, Cluster: l.name, Message: err.Error()})
+		l.journal.Append(context.Background(), journal.Record{Time: l.now(), Kind: journal.ClusterLost, Cluster: l.name, Message: err.Error()})
 	}
 	l.up.Message = err.Error()
 	l.metrics.ClusterReachable(l.name, false)

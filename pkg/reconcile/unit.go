@@ -250,7 +250,7 @@ func (l *loop) chronicle(key catalog.UnitKey, goal target, p plan.Plan, r apply.
 		if o.Action == plan.Heal || o.Action == plan.Drift {
 			l.metrics.Drift(key.Environment, string(o.Action))
 		}
-		l.journal.Append(rec)
+		l.journal.Append(context.Background(), rec)
 	}
 }
 
@@ -263,12 +263,12 @@ func (l *loop) said(before, now status.Unit, r apply.Result) {
 		l.log.Error("unit failed", append(attrs, "attempt", now.Attempts, "err", now.Message)...)
 	case now.Sync == status.Held && (before.Sync != status.Held || before.Message != now.Message):
 		l.log.Error("unit held", append(attrs, "reason", now.Reason, "message", now.Message)...)
-		l.journal.Append(journal.Record{
+		l.journal.Append(context.Background(), journal.Record{
 			Time: l.now(), Kind: journal.Held, Unit: now.Unit.String(), Cluster: l.name, Revision: now.Desired, Reason: now.Reason, Message: now.Message,
 		})
 	case before.Sync == status.Held && now.Sync != status.Held:
 		l.log.Info("unit released", attrs...)
-		l.journal.Append(journal.Record{Time: l.now(), Kind: journal.Unheld, Unit: now.Unit.String(), Cluster: l.name, Revision: now.Desired})
+		l.journal.Append(context.Background(), journal.Record{Time: l.now(), Kind: journal.Unheld, Unit: now.Unit.String(), Cluster: l.name, Revision: now.Desired})
 	case r.Writes() > 0:
 		l.log.Info("unit applied", append(attrs, "writes", r.Writes(), "took", r.Took)...)
 	}

@@ -24,7 +24,7 @@ import (
 type Options struct {
 	// Name is what the lab calls the cluster; "test" if empty.
 	Name string
-	// Audit has every request written to Plane.AuditLog.
+	// Audit has every request written to Plane.AuditLog, with its body.
 	Audit bool
 	// Dir keeps the plane's files; a temporary folder if empty.
 	Dir string
@@ -87,7 +87,7 @@ func run(binary, dir string, opts Options) (*Plane, error) {
 	}
 	args := []string{"plane", "--name", name, "--dir", dir, "--until-stdin-closes"}
 	if opts.Audit {
-		args = append(args, "--audit")
+		args = append(args, "--audit", "--audit-level", "Request")
 	}
 	cmd := exec.Command(binary, args...)
 	cmd.Stderr = os.Stderr

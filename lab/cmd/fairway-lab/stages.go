@@ -14,6 +14,49 @@ import (
 // ready, so that a test can see a rollout get stuck.
 const readyAnnotation = "lab.fairway.dev/ready"
 
+// ingressServed plays an ingress controller, which gives every Ingress an address.
+const ingressServed = `
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: ingress-served}
+spec:
+  resourceRef: {apiGroup: networking.k8s.io/v1, kind: Ingress}
+  selector:
+    matchExpressions:
+    - {key: .status.loadBalancer.ingress, operator: DoesNotExist}
+  next:
+    patches:
+    - subresource: status
+      root: status
+      type: merge
+      template: |
+        loadBalancer: {ingress: [{ip: 127.0.0.1}]}
+`
+
+// autoscalerActive plays the autoscaler, which finds every target to be as
+// large as it should be. There are no metrics here to say otherwise.
+const autoscalerActive = `
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: autoscaler-active}
+spec:
+  resourceRef: {apiGroup: autoscaling/v2, kind: HorizontalPodAutoscaler}
+  selector:
+    matchExpressions:
+    - {key: '.status.conditions', operator: DoesNotExist}
+  next:
+    patches:
+    - subresource: status
+      root: status
+      type: merge
+      template: |
+        currentReplicas: {{ .spec.minReplicas }}
+        desiredReplicas: {{ .spec.minReplicas }}
+        conditions:
+        - {type: AbleToScale, status: "True", reason: ReadyForNewScale, lastTransitionTime: {{ Now | Quote }}, message: "played by the lab"}
+        - {type: ScalingActive, status: "True", reason: ValidMetricFound, lastTransitionTime: {{ Now | Quote }}, message: "played by the lab"}
+`
+
 // fastStages are kwok's own stages without delays: a node is ready as soon as
 // it exists, a pod as soon as it is scheduled, a job's pod succeeds at once,
 // and a deleted pod is gone.
@@ -24,6 +67,8 @@ func fastStages() (map[internalversion.StageResourceRef][]*internalversion.Stage
 		podfast.DefaultPodReady,
 		podfast.DefaultPodComplete,
 		podfast.DefaultPodDelete,
+		ingressServed,
+		autoscalerActive,
 	} {
 		stage, err := parseStage(text)
 		if err != nil {

@@ -71,7 +71,7 @@ func (c *Cluster) apply(ctx context.Context, r ApplyRequest) (fields map[string]
 	if err != nil {
 		return nil, false, c.refuseApply(r, res, err)
 	}
-	if fields, err = a.objectOf(id); err != nil {
+	if fields, err = a.objectOf(id, r.DryRun); err != nil {
 		return nil, false, fmt.Errorf("apply %s: %w", id, err)
 	}
 	return fields, a.status == http.StatusCreated, nil

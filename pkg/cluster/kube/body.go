@@ -69,7 +69,7 @@ func inside(body []byte, start int, field string) (int, error) {
 		end := skipString(body, i)
 		isField := string(body[i:min(end, len(body))]) == want
 		i = end + 1 // the colon
-		if isField && i < len(body) && body[i] == '{' {
+		if isField && i+1 < len(body) && body[i] == '{' {
 			return i + 1, nil
 		}
 		i = skipValue(body, i)

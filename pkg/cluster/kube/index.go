@@ -110,11 +110,14 @@ func (x *index) applied(id object.ID, answer record) {
 	defer x.mu.Unlock()
 	objects := x.kind(groupKind(id)).objects
 	key := place{shared(id.Namespace), id.Name}
+	seen := objects[key]
+	if seen != nil && newer(seen.cleanRV, answer.rv) {
+		return // a later write of ours was answered first
+	}
 	answer.clean, answer.cleanRV = answer.mark, answer.rv
 	if f := x.flights[id]; f != nil {
 		f.base = answer.copy()
 	}
-	seen := objects[key]
 	if seen == nil || seen.uid != answer.uid || newer(answer.rv, seen.rv) {
 		objects[key] = &answer
 		return

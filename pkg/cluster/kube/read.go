@@ -23,7 +23,7 @@ func (c *Cluster) Get(ctx context.Context, id object.ID, unit string) (cluster.L
 	if err != nil {
 		return cluster.Live{}, c.refuseRead(id, res, err)
 	}
-	fields, err := a.objectOf(id)
+	fields, err := a.objectOf(id, false)
 	if err != nil {
 		return cluster.Live{}, fmt.Errorf("read %s: %w", id, err)
 	}
@@ -39,7 +39,8 @@ func (c *Cluster) refuseRead(id object.ID, res resource, err error) error {
 }
 
 // objectOf reads an answer as the object that was asked for, and refuses every other.
-func (a answer) objectOf(id object.ID) (map[string]any, error) {
+// Only what a dry run would create has no resourceVersion.
+func (a answer) objectOf(id object.ID, dryRun bool) (map[string]any, error) {
 	fields, err := a.fields()
 	if err != nil {
 		return nil, err
@@ -53,8 +54,10 @@ func (a answer) objectOf(id object.ID) (map[string]any, error) {
 	switch {
 	case kind != id.Kind || name != id.Name || namespace != id.Namespace:
 		return nil, fmt.Errorf("read answer: it is %s %s/%s", kind, namespace, name)
-	case uid == "" || version == "" && uid != "":
-		return nil, errors.New("read answer: it has no uid or no resourceVersion")
+	case uid == "":
+		return nil, errors.New("read answer: it has no uid")
+	case version == "" && !dryRun:
+		return nil, errors.New("read answer: it has no resourceVersion")
 	}
 	return fields, nil
 }

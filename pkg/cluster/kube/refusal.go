@@ -30,12 +30,23 @@ func refusal(doing string, err error) error {
 // refuses, so of a Secret only the fields are repeated.
 func refusalOf(verb string, id object.ID, err error) error {
 	doing := verb + " " + id.String()
+	if absentNamespace(id, err) {
+		return fmt.Errorf("%s: %w: %w", doing, cluster.ErrNotFound, err)
+	}
 	if id.Group == "" && id.Kind == "Secret" {
 		if status, ok := statusOf(err); ok {
 			return refusal(doing, &secretRefusal{status})
 		}
 	}
 	return refusal(doing, err)
+}
+
+// absentNamespace reports that the object asked for is a namespace, and is not
+// there: the same answer means something else for the objects in it.
+func absentNamespace(id object.ID, err error) bool {
+	status, ok := statusOf(err)
+	return ok && id.Group == "" && id.Kind == "Namespace" && apierrors.IsNotFound(err) &&
+		status.Details != nil && status.Details.Kind == "namespaces" && status.Details.Name == id.Name
 }
 
 // secretRefusal is a server's Status told without the values in it.

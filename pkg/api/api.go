@@ -1,0 +1,93 @@
+// Package api is the daemon's HTTP side: health, metrics, what is known of
+// units, clusters and the source, the journal as pages and as a stream, and
+// the hook by which a forge says that Git has moved.
+//
+// It changes nothing. GET only reads, and the one POST carries no data that is
+// trusted: it wakes the look at Git that would have come anyway. Who may read
+// is decided in one place, from the route table.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/status"
+)
+
+// Daemon is what the API tells of.
+type Daemon interface {
+	// Units are sorted by unit.
+	Units() []status.Unit
+	Clusters() []status.Cluster
+	Source() status.Source
+	// Ready reports whether every check passes.
+	Ready() (bool, []Check)
+	// Wake asks for a look at Git now. It must not block.
+	Wake()
+}
+
+// Check is one thing the daemon needs in order to work. Example: "git".
+type Check struct {
+	Name    string
+	OK      bool
+	Message string
+}
+
+// Journal is the part of journal.Journal that is shown.
+type Journal interface {
+	Read(ctx context.Context, f journal.Filter) ([]journal.Record, error)
+	Wait(ctx context.Context, since int64) ([]journal.Record, error)
+	Head() journal.Head
+}
+
+// Options are what a Server is made of. Daemon, Journal, Gatherer and Logger
+// must be given.
+type Options struct {
+	Daemon   Daemon
+	Journal  Journal
+	Gatherer prometheus.Gatherer
+	Logger   *slog.Logger
+	// Token is what readers from elsewhere than this machine must bring; without
+	// one nobody from elsewhere may read.
+	Token string
+	// HookSecret is shared with the forge; without one there is no hook.
+	HookSecret string
+	// Heartbeat is how often an idle stream says that it lives; 0 is 15 seconds.
+	Heartbeat time.Duration
+}
+
+// Server answers requests.
+type Server struct {
+	o Options
+	// streams holds a place for each open event stream, so that their number is bounded.
+	streams chan struct{}
+}
+
+// maxStreams bounds the event streams open at once.
+const maxStreams = 256
+
+// New makes a server.
+func New(o Options) *Server {
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = 15 * time.Second
+	}
+	return &Server{o: o, streams: make(chan struct{}, maxStreams)}
+}
+
+// Handler answers requests that come in on one listener. Loopback says that
+// only this machine can reach it.
+func (s *Server) Handler(loopback bool) http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range Routes() {
+		mux.Handle(r.Path, s.guarded(r, loopback))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fail(w, http.StatusNotFound, "not-found", "there is nothing at this address")
+	})
+	return s.outer(mux)
+}

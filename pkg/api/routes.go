@@ -1,0 +1,88 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Access says who may use a route.
+type Access string
+
+// The kinds of access.
+const (
+	// Open: everybody.
+	Open Access = "open"
+	// Reader: whoever is on this machine, and whoever brings the token.
+	Reader Access = "reader"
+	// Hook: whoever proves to know the hook's secret.
+	Hook Access = "hook"
+)
+
+// Route is one address of the API.
+type Route struct {
+	Method string
+	// Path is spelled as http.ServeMux does, without the method.
+	Path   string
+	Access Access
+	// Query are the parameters it takes; any other is refused, so that a
+	// misspelt filter is not taken for none.
+	Query []string
+
+	handler func(s *Server) access
+}
+
+// access is a handler that is told whether the request comes from a reader.
+type access func(w http.ResponseWriter, r *http.Request, reader bool)
+
+// Routes are all there is.
+func Routes() []Route {
+	get, post := http.MethodGet, http.MethodPost
+	return []Route{
+		{get, "/livez", Open, []string{"verbose"}, (*Server).live},
+		{get, "/healthz", Open, []string{"verbose"}, (*Server).live},
+		{get, "/readyz", Open, []string{"verbose"}, (*Server).ready},
+		{get, "/metrics", Open, nil, (*Server).metrics},
+		{post, "/hooks/git", Hook, nil, (*Server).hook},
+		{get, "/api/v1/units", Reader, []string{"environment", "cluster", "team", "service", "sync"}, (*Server).units},
+		{get, "/api/v1/units/{environment}/{cluster}/{service}", Reader, nil, (*Server).unit},
+		{get, "/api/v1/clusters", Reader, nil, (*Server).clusters},
+		{get, "/api/v1/source", Reader, nil, (*Server).source},
+		{get, "/api/v1/records", Reader, []string{"unit", "kind", "since", "before", "limit", "order"}, (*Server).records},
+		{get, "/api/v1/events", Reader, []string{"since"}, (*Server).events},
+	}
+}
+
+// guarded lets only those requests through to a route that it allows. This is
+// the one place where access is decided.
+func (s *Server) guarded(route Route, loopback bool) http.Handler {
+	handle := route.handler(s)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != route.Method && !(route.Method == http.MethodGet && r.Method == http.MethodHead) {
+			w.Header().Set("Allow", route.Method)
+			fail(w, http.StatusMethodNotAllowed, "method-not-allowed", "use "+route.Method)
+			return
+		}
+		reader := s.reader(r, loopback)
+		if route.Access == Reader && !reader {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="fairway"`)
+			fail(w, http.StatusUnauthorized, "unauthorized", "a bearer token is needed")
+			return
+		}
+		if route.Access != Hook { // a forge may add what it likes; nothing of it is read
+			for name := range r.URL.Query() {
+				if !slices.Contains(route.Query, name) {
+					fail(w, http.StatusBadRequest, "bad-request", "there is no such parameter; these are: "+list(route.Query))
+					return
+				}
+			}
+		}
+		handle(w, r, reader)
+	})
+}
+
+func (s *Server) metrics() access {
+	h := promhttp.HandlerFor(s.o.Gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+	return func(w http.ResponseWriter, r *http.Request, _ bool) { h.ServeHTTP(w, r) }
+}
