@@ -12,7 +12,7 @@ func TestKubernetesTrain(t *testing.T) {
 	want := map[string]string{
 		"k8s.io/api": "v0.36.3", "k8s.io/apimachinery": "v0.36.3", "k8s.io/client-go": "v0.36.3",
 		"k8s.io/apiextensions-apiserver": "v0.36.3", "k8s.io/apiserver": "v0.36.3", "k8s.io/component-base": "v0.36.3",
-		"k8s.io/kubernetes": "v1.36.3", "sigs.k8s.io/structured-merge-diff/v6": "v6.3.2",
+		"k8s.io/kubernetes": "v1.36.3", "sigs.k8s.io/structured-merge-diff/v6": "v6.3.3",
 		"github.com/google/cel-go": "v0.26.0",
 	}
 	cmd := exec.Command("go", "list", "-deps", "-f", `{{with .Module}}{{.Path}} {{.Version}} {{if .Replace}}replaced{{end}}{{end}}`, "./cmd/reconciler")

@@ -44,7 +44,7 @@ func (a *app) reference(cmd *cobra.Command) ([]eval.FieldDoc, error) {
 		return nil, err
 	}
 	defer w.close()
-	tree, _, err := w.tree("")
+	tree, _, _, err := w.tree("")
 	if err != nil {
 		return nil, err
 	}

@@ -53,29 +53,47 @@ func (w *workspace) close() {
 }
 
 // tree is the working tree for "", or a revision's.
-func (w *workspace) tree(rev string) (*git.Tree, string, error) {
+func (w *workspace) tree(rev string) (tree *git.Tree, commit string, history eval.History, err error) {
+	store, err := git.OpenRepository(w.top)
+	if err != nil && (rev != "" || !errors.Is(err, git.ErrNotFound)) {
+		return nil, "", nil, err
+	}
 	if rev == "" {
 		key := sha256.Sum256([]byte(w.top))
 		t, err := git.OpenDir(w.top, git.DirOptions{
 			Roots: eval.Roots(), Cache: filepath.Join(cacheDir(), "stat-"+hex.EncodeToString(key[:6])),
 		})
-		return t, "", err
-	}
-	store, err := git.OpenRepository(w.top)
-	if err != nil {
-		return nil, "", err
+		return t, "", w.sinceHead(store), err
 	}
 	r, err := store.Resolve(rev)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	t, err := store.Tree(r.Commit)
-	return t, r.Commit.String(), err
+	tree, err = store.Tree(r.Commit)
+	return tree, r.Commit.String(), reconcile.Before(store, r.Commit), err
+}
+
+// sinceHead is the history of the working tree: HEAD and what is before it.
+func (w *workspace) sinceHead(store *git.Store) eval.History {
+	if store == nil {
+		return nil
+	}
+	head, err := store.Resolve("HEAD")
+	if err != nil {
+		return nil // nothing was committed yet
+	}
+	return func(dir string, visit func(*git.Tree) bool) error {
+		tree, err := store.Tree(head.Commit)
+		if err != nil || !visit(tree) {
+			return err
+		}
+		return store.Versions(head.Commit, dir, visit)
+	}
 }
 
 // fleet evaluates the working tree for "", or a revision.
 func (w *workspace) fleet(ctx context.Context, rev string) (*reconcile.Fleet, reconcile.Change, string, error) {
-	tree, commit, err := w.tree(rev)
+	tree, commit, history, err := w.tree(rev)
 	if err != nil {
 		return nil, reconcile.Change{}, "", err
 	}
@@ -91,7 +109,7 @@ func (w *workspace) fleet(ctx context.Context, rev string) (*reconcile.Fleet, re
 		return nil, reconcile.Change{}, "", fmt.Errorf("names that can be mistaken for others: %w", errors.Join(errs...))
 	}
 	f := reconcile.NewFleet(w.evaluator)
-	change, err := f.Advance(ctx, tree)
+	change, err := f.Advance(ctx, tree, history)
 	return f, change, commit, err
 }
 

@@ -114,6 +114,16 @@ type daemon struct {
 	closers []func()
 }
 
+// Ready says what the daemon needs and whether it has it.
+func (d *daemon) Ready() (bool, []api.Check) {
+	source := d.Source()
+	checks := []api.Check{{Name: "git", OK: source.Revision != "", Message: source.Message}}
+	for _, c := range d.Clusters() {
+		checks = append(checks, api.Check{Name: "cluster " + c.Name, OK: true, Message: c.Message})
+	}
+	return source.Revision != "", checks
+}
+
 // newDaemon wires a daemon from its settings.
 func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
@@ -150,7 +160,7 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 			return s.connect(ctx, name, connection, log)
 		},
 	})
-	d.api = api.New(api.Options{Daemon: d.Daemon, Journal: j, Registry: registry, HookSecret: secret, Token: token, Log: log})
+	d.api = api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: secret, Token: token, Logger: log})
 	d.closers = []func(){
 		func() { evaluator.Pool.Close() },
 		func() { _ = evaluator.Cache.Close() },

@@ -104,6 +104,18 @@ type Service struct {
 	Needs     map[string]Need
 	// Overlays holds, by environment, the JSON merge patch over Data.
 	Overlays map[string]json.RawMessage
+	// LastGood is the newest earlier version that evaluates, for a service whose
+	// present one does not: it is what runs, and what others have to do with.
+	LastGood *Service
+}
+
+// Standing is the service as its neighbours see it: itself, or its last good
+// version; nil for a service that never evaluated.
+func (s *Service) Standing() *Service {
+	if s.Broken() {
+		return s.LastGood
+	}
+	return s
 }
 
 // Endpoint is a port other services may use.

@@ -125,12 +125,13 @@ func (c *Catalog) resolve(need Need, environment string) (r Resolved, why, hint 
 		return r, fmt.Sprintf("service %q is not released in %s", need.Service, environment),
 			fmt.Sprintf("release it with environments/%s/releases/%s/%s.cue first", environment, target.Team, need.Service)
 	}
-	if target.Broken() {
+	standing := target.Standing()
+	if standing == nil {
 		return r, fmt.Sprintf("service %q has a mistake of its own", need.Service), "see " + target.Source
 	}
-	endpoint, ok := target.Endpoints[need.Endpoint]
+	endpoint, ok := standing.Endpoints[need.Endpoint]
 	if !ok {
-		return r, fmt.Sprintf("service %q has no endpoint %q", need.Service, need.Endpoint), "its endpoints are: " + names(target.Endpoints)
+		return r, fmt.Sprintf("service %q has no endpoint %q", need.Service, need.Endpoint), "its endpoints are: " + names(standing.Endpoints)
 	}
 	return Resolved{
 		Service: need.Service, Team: target.Team, Namespace: Namespace(target.Team, environment), Endpoint: endpoint,

@@ -185,7 +185,11 @@ func (e *entry) put(c *catalog.Catalog) {
 	case kindTeam:
 		c.Teams[p.team] = &catalog.Team{Declared: d}
 	case kindService:
-		c.Services[p.service] = serviceOf(d, p.team)
+		s := serviceOf(d, p.team)
+		if e.good != nil {
+			s.LastGood = serviceOf(catalog.Declared{Name: d.Name, Source: d.Source, Data: e.good.result.Data}, p.team)
+		}
+		c.Services[p.service] = s
 	case kindEnvironment:
 		env := &catalog.Environment{Declared: d}
 		var fields struct {
@@ -220,6 +224,14 @@ func serviceOf(d catalog.Declared, team string) *catalog.Service {
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
 	s.Path, s.Endpoints, s.Needs, s.Overlays = fields.Path, fields.Endpoints, fields.Needs, fields.Environments
 	return s
+}
+
+// DiagsOf lists what is wrong with one declaration, by its source.
+func (st *State) DiagsOf(source string) diag.List {
+	if e := st.entries[source]; e != nil {
+		return e.diags
+	}
+	return nil
 }
 
 // Diags lists everything wrong with declarations as such. What is wrong

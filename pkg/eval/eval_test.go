@@ -25,7 +25,7 @@ func TestCompany(t *testing.T) {
 	e := &eval.Evaluator{Pool: pool, Engine: "test"}
 	st := eval.NewState()
 	start := time.Now()
-	delta, err := e.Advance(context.Background(), st, tree)
+	delta, err := e.Advance(context.Background(), st, tree, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

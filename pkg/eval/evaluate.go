@@ -48,6 +48,8 @@ type entry struct {
 	key    cache.Key
 	result result
 	diags  diag.List
+	// good is the newest earlier version of a broken service that evaluates.
+	good *entry
 }
 
 // result is what evaluation gave, in the form it is kept.
@@ -77,8 +79,12 @@ type Delta struct {
 	Evaluations int
 }
 
+// History visits the earlier versions of a folder, newest first, until told to
+// stop. Nil is no history.
+type History func(dir string, visit func(*git.Tree) bool) error
+
 // Advance brings the state to another tree. On an error the state is as before.
-func (e *Evaluator) Advance(ctx context.Context, st *State, tree *git.Tree) (Delta, error) {
+func (e *Evaluator) Advance(ctx context.Context, st *State, tree *git.Tree, history History) (Delta, error) {
 	changes, err := git.Diff(st.Tree, tree)
 	if err != nil {
 		return Delta{}, fmt.Errorf("compare trees: %w", err)
@@ -92,6 +98,9 @@ func (e *Evaluator) Advance(ctx context.Context, st *State, tree *git.Tree) (Del
 	dirty := dirtyPlaces(st, changes, next)
 	evaluated, count, err := e.evaluateAll(ctx, tree, next, dirty)
 	if err != nil {
+		return Delta{}, err
+	}
+	if err := e.recall(ctx, next, evaluated, history); err != nil {
 		return Delta{}, err
 	}
 	delta := Delta{Platform: next.digest != st.platform.digest, Evaluations: count}

@@ -49,7 +49,7 @@ func repository(t *testing.T, files map[string]string) *git.Tree {
 func diagnose(t *testing.T, e *eval.Evaluator, files map[string]string) string {
 	t.Helper()
 	st := eval.NewState()
-	if _, err := e.Advance(context.Background(), st, repository(t, files)); err != nil {
+	if _, err := e.Advance(context.Background(), st, repository(t, files), nil); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer

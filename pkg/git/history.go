@@ -123,3 +123,48 @@ func (c *commitCache) put(rev Revision) {
 	}
 	c.by[rev.Commit] = rev
 }
+
+// maxVersions bounds how many commits Versions looks at.
+const maxVersions = 10_000
+
+// Versions visits the trees of the commits before one, along first parents and
+// newest first, in which a path is there and other than in the tree visited
+// last. It ends when visit returns false, at the root, at a shallow boundary,
+// or after 10,000 commits.
+func (s *Store) Versions(commit Hash, path string, visit func(*Tree) bool) error {
+	start, err := s.Tree(commit)
+	if err != nil {
+		return err
+	}
+	last, _, err := start.Hash(path)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	seen := 0
+	var failed error
+	err = s.walk(commit, func(r Revision) bool {
+		seen++
+		if r.Commit == commit {
+			return true
+		}
+		tree, err := s.Tree(r.Commit)
+		if err != nil {
+			failed = err
+			return false
+		}
+		h, _, err := tree.Hash(path)
+		if errors.Is(err, ErrNotFound) || h == last {
+			return seen < maxVersions
+		}
+		if err != nil {
+			failed = err
+			return false
+		}
+		last = h
+		return visit(tree) && seen < maxVersions
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}

@@ -17,13 +17,13 @@ import (
 )
 
 // Metrics are the daemon's own. The fields are counted by those who do the
-// work; units and the source are set from their status.
+// work; units, clusters and the source are set from their status.
 type Metrics struct {
-	// ReconcileDuration by phase: fetch, evaluate, render, plan, apply.
+	// ReconcileDuration by phase: evaluate, apply.
 	ReconcileDuration *prometheus.HistogramVec
 	// Reconciles by result.
 	Reconciles *prometheus.CounterVec
-	// Drifts by environment and by what was done: heal or report.
+	// Drifts by environment and by what was done: heal or drift, which only says so.
 	Drifts *prometheus.CounterVec
 	// RenderHits and RenderMisses of the cache of rendered units.
 	RenderHits, RenderMisses prometheus.Counter
@@ -32,13 +32,12 @@ type Metrics struct {
 	GitFetch   prometheus.Histogram
 	// APIRequests to Kubernetes, by cluster and verb.
 	APIRequests *prometheus.CounterVec
-	// ClusterReachable is 1 or 0, by cluster.
-	ClusterReachable *prometheus.GaugeVec
-	// CommitToApplied is the time from a commit to the last of its objects written.
+	// CommitToApplied is the time from a commit to a unit being at it.
 	CommitToApplied prometheus.Histogram
 
-	sourceInfo *prometheus.GaugeVec
-	unitInfo   *prometheus.GaugeVec
+	clusterReachable *prometheus.GaugeVec
+	sourceInfo       *prometheus.GaugeVec
+	unitInfo         *prometheus.GaugeVec
 
 	mu    sync.Mutex
 	units map[catalog.UnitKey][]string // the labels of each unit's one series
@@ -57,8 +56,8 @@ func New(r prometheus.Registerer) *Metrics {
 		QueueDepth:        f.NewGaugeVec(gauge("fairway_queue_depth", "Units that wait to be reconciled."), []string{"cluster"}),
 		GitFetch:          f.NewHistogram(histogram("fairway_git_fetch_duration_seconds", "Time a look at Git takes.", time.Millisecond, 60*time.Second)),
 		APIRequests:       f.NewCounterVec(counter("fairway_api_requests_total", "Requests to Kubernetes APIs."), []string{"cluster", "verb"}),
-		ClusterReachable:  f.NewGaugeVec(gauge("fairway_cluster_reachable", "Whether a cluster answers (1) or not (0)."), []string{"cluster"}),
-		CommitToApplied:   f.NewHistogram(histogram("fairway_commit_to_applied_seconds", "Time from a commit to its last object written.", 100*time.Millisecond, time.Hour)),
+		clusterReachable:  f.NewGaugeVec(gauge("fairway_cluster_reachable", "Whether a cluster answers (1) or not (0)."), []string{"cluster"}),
+		CommitToApplied:   f.NewHistogram(histogram("fairway_commit_to_applied_seconds", "Time from a commit to a unit being at it.", 100*time.Millisecond, time.Hour)),
 		sourceInfo:        f.NewGaugeVec(gauge("fairway_source_info", "The revision read last and its verdict; always 1."), []string{"revision", "verdict"}),
 		unitInfo:          f.NewGaugeVec(gauge("fairway_unit_info", "The state of each unit; always 1."), []string{"service", "environment", "cluster", "team", "sync", "health"}),
 		units:             map[catalog.UnitKey][]string{},
@@ -117,12 +116,12 @@ func (m *Metrics) Cluster(c status.Cluster) {
 	if c.Reachable {
 		value = 1
 	}
-	m.ClusterReachable.WithLabelValues(c.Name).Set(value)
+	m.clusterReachable.WithLabelValues(c.Name).Set(value)
 }
 
 // ClusterGone forgets a cluster that is no longer declared.
 func (m *Metrics) ClusterGone(name string) {
-	m.ClusterReachable.DeleteLabelValues(name)
+	m.clusterReachable.DeleteLabelValues(name)
 	m.QueueDepth.DeleteLabelValues(name)
 	m.APIRequests.DeletePartialMatch(prometheus.Labels{"cluster": name})
 }

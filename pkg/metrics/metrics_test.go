@@ -23,8 +23,8 @@ func unit(sync status.Sync, health cluster.HealthStatus) status.Unit {
 func used() (*Metrics, *prometheus.Registry) {
 	r := prometheus.NewRegistry()
 	m := New(r)
-	m.ReconcileDuration.WithLabelValues("plan").Observe(0.01)
-	m.Reconciles.WithLabelValues("applied").Inc()
+	m.ReconcileDuration.WithLabelValues("apply").Observe(0.01)
+	m.Reconciles.WithLabelValues("ok").Inc()
 	m.Drifts.WithLabelValues("prod", "heal").Inc()
 	m.RenderHits.Inc()
 	m.RenderMisses.Inc()

@@ -22,6 +22,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/metrics"
 	"github.com/fairway-dev/fairway/pkg/status"
 )
 
@@ -33,7 +34,7 @@ type Options struct {
 	// Connect reaches a cluster by its name and its declared connection.
 	Connect func(ctx context.Context, name, connection string) (Live, error)
 	Journal Journal
-	Metrics Meter
+	Metrics *metrics.Metrics
 	Log     *slog.Logger
 	// DataDir holds caches; losing it changes nothing in any cluster.
 	DataDir string
@@ -119,7 +120,7 @@ func (d *Daemon) resume(ctx context.Context) {
 func (d *Daemon) pull(ctx context.Context) error {
 	start := d.opts.Now()
 	rev, err := d.opts.Store.Fetch(ctx, d.opts.Remote)
-	d.opts.Metrics.Fetched(d.opts.Now().Sub(start))
+	d.opts.Metrics.GitFetch.Observe(d.opts.Now().Sub(start).Seconds())
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 	if len(bad) > 0 {
 		return fmt.Errorf("revision %s is refused: %d names can be mistaken for others, such as %s", rev.Commit, len(bad), bad[0])
 	}
-	change, err := d.fleet.Advance(ctx, tree)
+	change, err := d.fleet.Advance(ctx, tree, Before(d.opts.Store, rev.Commit))
 	if err != nil {
 		return fmt.Errorf("revision %s: %w", rev.Commit, err)
 	}
@@ -166,12 +167,20 @@ func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 	d.current = rev
 	d.mu.Unlock()
 	d.startLoops(ctx)
-	t := target{revision: rev.Commit.String(), at: start}
+	t := target{revision: rev.Commit.String(), committed: rev.Time}
 	for _, l := range d.loopList() {
 		l.revise(t, change.Changed, change.Removed)
 	}
 	d.announce(rev, change, took)
 	return nil
+}
+
+// Before is the history of a commit: the versions of a folder in the commits
+// before it.
+func Before(store *git.Store, commit git.Hash) eval.History {
+	return func(dir string, visit func(*git.Tree) bool) error {
+		return store.Versions(commit, dir, visit)
+	}
 }
 
 // announce says what a revision is, after the clusters have been told.
@@ -182,8 +191,12 @@ func (d *Daemon) announce(rev git.Revision, change Change, took time.Duration) {
 	d.mu.Lock()
 	d.source.Revision, d.source.Subject = rev.Commit.String(), rev.Subject
 	d.source.Verdict, d.source.Errors, d.source.Message = verdict, errors, ""
+	source := d.source
 	d.mu.Unlock()
-	d.opts.Metrics.Revision(rev.Commit.String(), verdict, took)
+	d.opts.Metrics.Source(source)
+	d.opts.Metrics.RenderMisses.Add(float64(change.Evaluations))
+	d.opts.Metrics.RenderHits.Add(float64(change.Looked - change.Evaluations))
+	d.opts.Metrics.ReconcileDuration.WithLabelValues("evaluate").Observe(took.Seconds())
 	d.opts.Log.Info("revision evaluated", "rev", rev.Commit.String(), "verdict", verdict, "errors", errors,
 		"evaluations", change.Declarations+change.Evaluations, "changed", len(change.Changed), "removed", len(change.Removed), "took", took)
 	d.opts.Journal.Append(context.Background(), journal.Record{

@@ -45,10 +45,10 @@ type Change struct {
 
 // Advance brings the fleet to a tree. Where it fails, the next one starts from
 // nothing, which the cache makes cheap.
-func (f *Fleet) Advance(ctx context.Context, tree *git.Tree) (Change, error) {
+func (f *Fleet) Advance(ctx context.Context, tree *git.Tree, history eval.History) (Change, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	declared, err := f.evaluator.Advance(ctx, f.declared, tree)
+	declared, err := f.evaluator.Advance(ctx, f.declared, tree, history)
 	if err != nil {
 		return Change{}, fmt.Errorf("evaluate: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/metrics"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/render"
 	"github.com/fairway-dev/fairway/pkg/status"
@@ -30,7 +32,7 @@ type loop struct {
 	fleet   *Fleet
 	removal func(key catalog.UnitKey, recorded string) (string, error)
 	journal Journal
-	metrics Meter
+	metrics *metrics.Metrics
 	log     *slog.Logger
 	now     func() time.Time
 	marks   string // file of clean marks
@@ -44,12 +46,14 @@ type loop struct {
 	target target
 	units  map[catalog.UnitKey]*unitState
 	work   sync.WaitGroup
+
+	counted map[string]int64 // requests already in the metrics, by verb
 }
 
 // target is the revision the cluster should be at. The zero target is none yet.
 type target struct {
-	revision string
-	at       time.Time // when the revision was noticed
+	revision  string
+	committed time.Time
 }
 
 // unitState is what the loop keeps of one unit.
@@ -110,7 +114,7 @@ func (l *loop) serve(ctx context.Context, live Live) error {
 	l.up = status.Cluster{Name: l.name, Reachable: true, Since: l.now()}
 	l.mu.Unlock()
 	l.log.Info("cluster joined", "cluster", l.name)
-	l.metrics.ClusterReachable(l.name, true)
+	l.metrics.Cluster(l.up)
 	l.all()
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
@@ -152,7 +156,24 @@ func (l *loop) quiet(live Live) bool {
 	if err := live.SaveMarks(l.marks); err != nil {
 		l.log.Debug("clean marks are not kept", "cluster", l.name, "err", err)
 	}
-	return live.Stats().Broken == 0
+	stats := live.Stats()
+	l.count(stats.Requests)
+	return stats.Broken == 0
+}
+
+// count adds the requests sent since the last count to the metrics.
+func (l *loop) count(requests map[string]int64) {
+	sums := map[string]int64{}
+	for name, n := range requests {
+		verb, _, _ := strings.Cut(name, " ")
+		sums[verb] += n
+	}
+	for verb, n := range sums {
+		if n >= l.counted[verb] {
+			l.metrics.APIRequests.WithLabelValues(l.name, verb).Add(float64(n - l.counted[verb]))
+		}
+	}
+	l.counted = sums
 }
 
 func (l *loop) check(ctx context.Context, live Live, broken chan<- error) {
@@ -194,7 +215,7 @@ func (l *loop) lost(err error) {
 		l.journal.Append(context.Background(), journal.Record{Time: l.now(), Kind: journal.ClusterLost, Cluster: l.name, Message: err.Error()})
 	}
 	l.up.Message = err.Error()
-	l.metrics.ClusterReachable(l.name, false)
+	l.metrics.Cluster(l.up)
 }
 
 // revise tells the loop of a new revision and the units it changed. Work on
@@ -272,7 +293,7 @@ func (l *loop) unit(key catalog.UnitKey) *unitState {
 
 // dispatch starts work on what is due, and says when more will be.
 func (l *loop) dispatch(ctx context.Context, live Live) time.Time {
-	l.metrics.QueueDepth(l.name, l.queue.depth())
+	l.metrics.QueueDepth.WithLabelValues(l.name).Set(float64(l.queue.depth()))
 	l.mu.Lock()
 	ready := l.target.revision != ""
 	l.mu.Unlock()

@@ -131,12 +131,12 @@ func (l *loop) note(key catalog.UnitKey, change func(*status.Unit)) {
 // record notes what came of a unit, once, from the result.
 func (l *loop) record(live Live, key catalog.UnitKey, goal target, p plan.Plan, r apply.Result, want *render.Unit) {
 	l.chronicle(key, goal, p, r)
-	l.metrics.Reconciled(r.Err == nil, r.Took)
+	l.measure(goal, r)
 	if p.Removed != "" && r.Err == nil && l.forgotten(live, key) {
 		l.mu.Lock()
 		delete(l.units, key)
 		l.mu.Unlock()
-		l.metrics.Gone(key)
+		l.metrics.UnitGone(key)
 		return
 	}
 	l.mu.Lock()
@@ -162,6 +162,19 @@ func (l *loop) record(live Live, key catalog.UnitKey, goal target, p plan.Plan, 
 	l.metrics.Unit(now)
 	l.health(live, key)
 	l.said(before, now, r)
+}
+
+// measure counts a pass.
+func (l *loop) measure(goal target, r apply.Result) {
+	result := "ok"
+	if r.Err != nil {
+		result = "failed"
+	}
+	l.metrics.Reconciles.WithLabelValues(result).Inc()
+	l.metrics.ReconcileDuration.WithLabelValues("apply").Observe(r.Took.Seconds())
+	if r.Err == nil && r.Writes() > 0 && !goal.committed.IsZero() {
+		l.metrics.CommitToApplied.Observe(max(l.now().Sub(goal.committed), 0).Seconds())
+	}
 }
 
 // forgotten reports whether nothing is left of a unit that was removed.
@@ -248,7 +261,7 @@ func (l *loop) chronicle(key catalog.UnitKey, goal target, p plan.Plan, r apply.
 			rec.Kind = journal.Drift
 		}
 		if o.Action == plan.Heal || o.Action == plan.Drift {
-			l.metrics.Drift(key.Environment, string(o.Action))
+			l.metrics.Drifts.WithLabelValues(key.Environment, string(o.Action)).Inc()
 		}
 		l.journal.Append(context.Background(), rec)
 	}

@@ -44,12 +44,12 @@ func (l *links) spread(name string, services map[string]bool) {
 	}
 }
 
-// rewire brings what is known of a service's needs up to date. A broken service
-// keeps the needs it had.
+// rewire brings what is known of a service's needs up to date: those of its
+// last good version, if it is broken, as that is what runs.
 func (l *links) rewire(cat *catalog.Catalog, name string) {
 	s := cat.Services[name]
-	if s != nil && s.Broken() {
-		return
+	if s != nil {
+		s = s.Standing()
 	}
 	for _, target := range l.needs[name] {
 		delete(l.callers[target], name)

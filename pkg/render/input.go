@@ -87,7 +87,7 @@ func declared(cat *catalog.Catalog, st *State, key catalog.UnitKey) *Unit {
 // evaluate renders a unit, or says what keeps it from being rendered.
 func (r *Renderer) evaluate(ctx context.Context, st *State, es *eval.State, key catalog.UnitKey) (attempt, error) {
 	var a attempt
-	input, pkg, diags, err := st.input(es.Catalog, key)
+	input, pkg, diags, err := st.input(es, key)
 	if err != nil || diags.Errors() {
 		a.diags = diags
 		return a, err
@@ -112,11 +112,12 @@ func (r *Renderer) evaluate(ctx context.Context, st *State, es *eval.State, key 
 }
 
 // input puts together what the path may look at.
-func (st *State) input(cat *catalog.Catalog, key catalog.UnitKey) (input json.RawMessage, pkg string, diags diag.List, err error) {
+func (st *State) input(es *eval.State, key catalog.UnitKey) (input json.RawMessage, pkg string, diags diag.List, err error) {
+	cat := es.Catalog
 	env, cluster := cat.Environments[key.Environment], cat.Clusters[key.Cluster]
 	if team, ok := key.Team(); ok {
 		t := cat.Teams[team]
-		if d := broken(key, t.Declared, env.Declared, declaredCluster(cluster)); d != nil {
+		if d := broken(es, key, t.Declared, env.Declared, declaredCluster(cluster)); d != nil {
 			return nil, "", d, nil
 		}
 		input, err = object.Encode(map[string]any{
@@ -128,7 +129,7 @@ func (st *State) input(cat *catalog.Catalog, key catalog.UnitKey) (input json.Ra
 	s := cat.Services[key.Service]
 	team := cat.Teams[s.Team]
 	release := cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}]
-	if d := broken(key, s.Declared, declaredTeam(team), env.Declared, declaredCluster(cluster), release.Declared); d != nil {
+	if d := broken(es, key, s.Declared, declaredTeam(team), env.Declared, declaredCluster(cluster), release.Declared); d != nil {
 		return nil, "", d, nil
 	}
 	needs, diags := cat.Resolve(s, key.Environment)
@@ -161,22 +162,23 @@ func declaredCluster(c *catalog.Cluster) catalog.Declared {
 	return c.Declared
 }
 
-// broken says which of the declarations a unit stands on is missing or does
-// not evaluate. What is wrong with it is said where it stands.
-func broken(key catalog.UnitKey, on ...catalog.Declared) diag.List {
+// broken repeats for a unit what is wrong with the declarations it stands on.
+func broken(es *eval.State, key catalog.UnitKey, on ...catalog.Declared) diag.List {
 	for _, d := range on {
 		if !d.Broken() {
 			continue
 		}
-		source := d.Source
-		if source == "" {
-			source = "a declaration that is missing"
+		list := slices.Clone(es.DiagsOf(d.Source))
+		for i := range list {
+			list[i].Code, list[i].Subject = codeStandsOn, subjectOf(es.Catalog, key)
 		}
-		return diag.List{{
-			Code: codeStandsOn, Severity: diag.Error, Pos: diag.Position{File: source, Line: 1, Column: 1},
-			Subject: diag.Subject{Service: key.Service, Environment: key.Environment, Cluster: key.Cluster},
-			Message: fmt.Sprintf("%s cannot be rendered because of the mistakes in %s", key, source),
-		}}
+		if len(list) == 0 {
+			list = diag.List{{
+				Code: codeStandsOn, Severity: diag.Error, Pos: at(es.Catalog, key, ""), Subject: subjectOf(es.Catalog, key),
+				Message: "the team or the cluster it belongs to is not declared",
+			}}
+		}
+		return list
 	}
 	return nil
 }

@@ -85,7 +85,9 @@ type Delta struct {
 	Changed []catalog.UnitKey
 	// Removed are the units that the catalog does not declare any more.
 	Removed []catalog.UnitKey
-	// Evaluations is how many units had to be evaluated.
+	// Looked is how many units were looked at, Evaluations how many of them had to
+	// be evaluated.
+	Looked      int
 	Evaluations int
 }
 
@@ -100,7 +102,7 @@ func (r *Renderer) Advance(ctx context.Context, st *State, es *eval.State, chang
 		return Delta{}, err
 	}
 	st.recheck(cat, changed)
-	delta := Delta{Evaluations: count}
+	delta := Delta{Looked: len(dirty), Evaluations: count}
 	touched := st.conflicts.begin()
 	for key := range dirty {
 		st.replace(key, rendered[key], touched)

@@ -26,7 +26,7 @@ func TestCompany(t *testing.T) {
 	e := &eval.Evaluator{Pool: pool, Engine: "test"}
 	es, st := eval.NewState(), render.NewState()
 	start := time.Now()
-	declared, err := e.Advance(context.Background(), es, tree)
+	declared, err := e.Advance(context.Background(), es, tree, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

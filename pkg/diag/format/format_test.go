@@ -138,6 +138,19 @@ func TestTextIsInert(t *testing.T) {
 	}
 }
 
+// What is safe is said here once more, apart from the code.
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain äöü 漢字 <&> %": "plain äöü 漢字 <&> %",
+		"\x1b[31m":           `\x1b[31m`, "a\r\nb\tc": `a\r\nb\tc`, "\x00\x7f": `\x00\x7f`, "\u009b": `\x9b`,
+		"\u202e": `\u202e`, "\u2066": `\u2066`, "\u200b": `\u200b`, "\ufeff": `\ufeff`, "\u2028\u2029": `\u2028\u2029`, "\xff": `\xff`,
+	} {
+		if got := clean(in); got != want {
+			t.Errorf("clean(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestSARIFIsValid(t *testing.T) {
 	var b bytes.Buffer
 	if err := SARIF(&b, hostileList()); err != nil {
