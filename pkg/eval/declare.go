@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -47,7 +48,7 @@ func (k kind) definition() string {
 func (s *session) declare(q declareQuestion) answer {
 	inst := s.instance(q.Dir, q.Files, "")
 	a := answer{Imports: ourImports(inst), Positions: positions(inst.Files, q.Field)}
-	r := reading{dir: q.Dir, field: q.Field, written: a.Positions, def: s.definition(q.Kind, a.Imports)}
+	r := reading{dir: q.Dir, field: q.Field, written: a.Positions, def: s.definition(q.Kind, inst.Files)}
 	if inst.Err != nil {
 		a.Faults = r.faults(inst.Err)
 		return a
@@ -60,7 +61,7 @@ func (s *session) declare(q declareQuestion) answer {
 		}
 		v = v.LookupPath(cue.MakePath(cue.Str(q.Field)))
 	}
-	v, fault := s.typed(v, q, a.Imports)
+	v, fault := s.typed(v, q, inst.Files)
 	if fault != nil {
 		a.Faults = []Fault{*fault}
 		return a
@@ -83,10 +84,10 @@ func (s *session) declare(q declareQuestion) answer {
 }
 
 // typed puts the schema's definition over the value. A service carries its
-// path's type already; that it really does is checked again when it is rendered.
-func (s *session) typed(v cue.Value, q declareQuestion, imports []string) (cue.Value, *Fault) {
+// path's type already, because its file embeds it.
+func (s *session) typed(v cue.Value, q declareQuestion, files []*ast.File) (cue.Value, *Fault) {
 	if q.Kind == kindService {
-		if !slices.ContainsFunc(imports, func(p string) bool { return strings.HasPrefix(p, "platform/paths/") }) {
+		if pathOf(files) == "" {
 			return v, &Fault{
 				Code: "no-path", Message: "the service is on no golden path", Pos: diag.Position{File: anyFile(q), Line: 1, Column: 1},
 				Hint: "import one, such as \"" + module + "/platform/paths/web\", and write: web.#Service & { ... }",
@@ -102,21 +103,66 @@ func (s *session) typed(v cue.Value, q declareQuestion, imports []string) (cue.V
 }
 
 // definition is what a declaration is written against: the schema's, or the
-// #Service of the first path that is imported.
-func (s *session) definition(k kind, imports []string) cue.Value {
+// #Service of the path it is on.
+func (s *session) definition(k kind, files []*ast.File) cue.Value {
 	dir, name := "schema", k.definition()
 	if k == kindService {
-		i := slices.IndexFunc(imports, func(p string) bool { return strings.HasPrefix(p, "platform/paths/") })
-		if i < 0 {
+		if dir, name = pathOf(files), "#Service"; dir == "" {
 			return cue.Value{}
 		}
-		dir, name = imports[i], "#Service"
 	}
 	pkg, err := s.value(dir)
 	if err != nil {
 		return cue.Value{}
 	}
 	return pkg.LookupPath(cue.MakePath(cue.Def(name)))
+}
+
+// pathOf is the package of the golden path whose #Service the files embed at
+// their top, and so unify with all they say; "" if there is none. Nothing but
+// the plain embedding counts: what stands in a condition may not hold.
+func pathOf(files []*ast.File) string {
+	for _, f := range files {
+		packages := map[string]string{}
+		for spec := range f.ImportSpecs() {
+			dir, ours := dirOf(strings.Trim(spec.Path.Value, `"`))
+			if !ours || path.Dir(dir) != "platform/paths" {
+				continue
+			}
+			name := path.Base(dir)
+			if spec.Name != nil {
+				name = spec.Name.Name
+			}
+			packages[name] = dir
+		}
+		for _, d := range f.Decls {
+			if e, ok := d.(*ast.EmbedDecl); ok {
+				if dir := embedded(e.Expr, packages); dir != "" {
+					return dir
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func embedded(e ast.Expr, packages map[string]string) string {
+	switch e := e.(type) {
+	case *ast.ParenExpr:
+		return embedded(e.X, packages)
+	case *ast.BinaryExpr:
+		if e.Op != token.AND {
+			return ""
+		}
+		return cmp.Or(embedded(e.X, packages), embedded(e.Y, packages))
+	case *ast.SelectorExpr:
+		pkg, _ := e.X.(*ast.Ident)
+		sel, _ := e.Sel.(*ast.Ident)
+		if pkg != nil && sel != nil && sel.Name == "#Service" {
+			return packages[pkg.Name]
+		}
+	}
+	return ""
 }
 
 func anyFile(q declareQuestion) string {

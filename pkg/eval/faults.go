@@ -114,7 +114,7 @@ func (r reading) place(f *Fault, e errors.Error) {
 	for _, pos := range append([]token.Pos{e.Position()}, e.InputPositions()...) {
 		p := position(pos)
 		switch {
-		case p.File == "" || p.File == inputName:
+		case p.File == "":
 		case path.Dir(p.File) != r.dir:
 			if rule.File == "" {
 				rule = p

@@ -2,9 +2,10 @@ package eval
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 
 	"cuelang.org/go/cue"
-	cuejson "cuelang.org/go/encoding/json"
 
 	"github.com/fairway-dev/fairway/pkg/object"
 )
@@ -24,9 +25,6 @@ type Claim struct {
 	Field string `json:"field"`
 }
 
-// inputName stands for the file name of data the engine made.
-const inputName = "in"
-
 // render evaluates the #Unit of a package for one input.
 func (s *session) render(q unitQuestion) answer {
 	r := reading{dir: q.Package}
@@ -35,11 +33,11 @@ func (s *session) render(q unitQuestion) answer {
 		return answer{Faults: r.faults(err)}
 	}
 	r.def = def
-	expr, err := cuejson.Extract(inputName, q.Input)
+	in, err := s.encode(q.Input)
 	if err != nil {
 		return answer{Faults: r.faults(err)}
 	}
-	u := def.FillPath(cue.ParsePath("in"), s.ctx.BuildExpr(expr))
+	u := def.FillPath(cue.ParsePath("in"), in)
 	if err := u.Validate(cue.Concrete(true), cue.Final()); err != nil {
 		return answer{Faults: r.faults(err)}
 	}
@@ -52,6 +50,47 @@ func (s *session) render(q unitQuestion) answer {
 		return answer{Faults: r.faults(err)}
 	}
 	return answer{Data: data}
+}
+
+// maxShared bounds the inputs that are kept encoded.
+const maxShared = 1000
+
+// encode turns an input into a value. What many units have in common, such as
+// their environment, is encoded once.
+func (s *session) encode(input json.RawMessage) (cue.Value, error) {
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(input, &parts); err != nil {
+		return cue.Value{}, fmt.Errorf("read input: %w", err)
+	}
+	in := make(map[string]any, len(parts))
+	for name, raw := range parts {
+		v, err := decodeAny(raw)
+		if err != nil {
+			return cue.Value{}, fmt.Errorf("read input %s: %w", name, err)
+		}
+		if _, isGroup := v.(map[string]any); !isGroup || !slices.Contains([]string{"team", "environment", "cluster"}, name) {
+			in[name] = v
+			continue
+		}
+		shared, ok := s.data[string(raw)]
+		if !ok {
+			if len(s.data) > maxShared {
+				clear(s.data)
+			}
+			shared = s.ctx.Encode(v)
+			s.data[string(raw)] = shared
+		}
+		in[name] = shared
+	}
+	v := s.ctx.Encode(in)
+	return v, v.Err()
+}
+
+// decodeAny reads any JSON value with whole numbers kept whole: a float would
+// be another type to CUE.
+func decodeAny(raw json.RawMessage) (any, error) {
+	fields, err := object.DecodeFields(slices.Concat([]byte(`{"v":`), raw, []byte(`}`)))
+	return fields["v"], err
 }
 
 // outputOf turns the exported out into an Output: objects in label order, each

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -27,12 +28,15 @@ type session struct {
 	values   map[string]cue.Value
 	units    map[string]cue.Value
 	loading  []string
+	// data are encoded inputs that many units share, by their JSON.
+	data map[string]cue.Value
 }
 
 func newSession(files map[string]string) *session {
 	s := &session{
 		ctx: cuecontext.New(), files: files,
 		packages: map[string]*build.Instance{}, values: map[string]cue.Value{}, units: map[string]cue.Value{},
+		data: map[string]cue.Value{},
 	}
 	s.builder = build.NewContext()
 	return s
@@ -135,7 +139,7 @@ func (s *session) instance(dir string, files map[string]string, pkg string) *bui
 // attributes that select, inject or embed.
 func checkFile(file *ast.File, pkg string) error {
 	if file.PackageName() == "" {
-		return positioned(file.Pos(), "the file has no package clause; write \"package %s\" in its first line", cmpOr(pkg, "name"))
+		return positioned(file.Pos(), "the file has no package clause; write \"package %s\" in its first line", cmp.Or(pkg, "name"))
 	}
 	if pkg != "" && file.PackageName() != pkg {
 		return positioned(file.Pos(), "package %s: the other files of this folder are in package %s", file.PackageName(), pkg)
@@ -151,13 +155,6 @@ func checkFile(file *ast.File, pkg string) error {
 		return bad == nil
 	}, nil)
 	return bad
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // value builds a package of the platform, once.

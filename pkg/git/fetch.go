@@ -63,7 +63,7 @@ func (s *Store) fetch(ctx context.Context, r Remote) (Revision, error) {
 	defer u.Close()
 	tip, held := own(tipRefs, u.name), own(heldRefs, u.name)
 	last := s.ref(tip)
-	if rev, err := s.revision(u.tip); err == nil && s.verifyTree(Hash{}, rev.Tree, 1) == nil {
+	if rev, err := s.revision(u.tip); err == nil && s.readable(rev.Tree) {
 		switch u.tip {
 		case last:
 			return rev, nil
@@ -175,7 +175,7 @@ func (s *Store) haves() []plumbing.Hash {
 	var haves []plumbing.Hash
 	for _, tip := range s.tips() {
 		revs, err := s.FirstParents(tip, before)
-		if err != nil || s.verifyTree(Hash{}, revs[0].Tree, 1) != nil {
+		if err != nil || !s.readable(revs[0].Tree) {
 			continue
 		}
 		for _, rev := range revs {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -245,31 +245,45 @@ func TestPackWithoutAnObject(t *testing.T) {
 	l.fetch()
 	l.write(map[string]string{"a/x": "2"})
 	l.push("next")
-	// Claim to the server that we have the new commit's parent and its blob's commit:
-	// the pack of a later commit then lacks what is between.
-	l.write(map[string]string{"b/y": "2"})
-	middle := run(t, l.work, "rev-parse", "HEAD")
+	l.write(map[string]string{"b/y": "two"})
 	tip := l.push("last")
-	l.intercept(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, "/git-upload-pack") {
-				body, _ := io.ReadAll(r.Body)
-				lied := strings.Replace(string(body), "0009done", "0032have "+middle+"\n0009done", 1)
-				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(lied)), int64(len(lied))
-			}
-			next.ServeHTTP(w, r)
-		})
-	})
-	if rev, err := l.store.Fetch(t.Context(), l.remote); err == nil {
-		t.Fatalf("fetched %s without its history", rev)
+	objects := strings.Fields(run(t, l.work, "rev-list", "--objects", "--no-object-names", good.String()+"..HEAD"))
+	if len(objects) != 8 {
+		t.Fatalf("%d new objects, want 2 commits, 4 trees, 2 blobs", len(objects))
+	}
+	for i, missing := range objects {
+		rest := append(append([]string(nil), objects[:i]...), objects[i+1:]...)
+		l.intercept(onPath("/git-upload-pack", func(w http.ResponseWriter, _ []byte) {
+			fmt.Fprint(w, "0008NAK\n")
+			pack := packOf(t, l.work, rest)
+			fmt.Fprintf(w, "%04x\x01%s0000", len(pack)+5, pack)
+		}))
+		if rev, err := l.store.Fetch(t.Context(), l.remote); err == nil {
+			t.Fatalf("fetched %s without the %s %s", rev, run(t, l.work, "cat-file", "-t", missing), missing)
+		}
+		if got := read(t, l.tree(good), "a/x"); got != "1" {
+			t.Errorf("the last good content reads %q", got)
+		}
+	}
+	packs, err := filepath.Glob(filepath.Join(storeDir(l), "objects", "pack", "*.pack"))
+	if err != nil || len(packs) != 1 {
+		t.Errorf("%d packs, %v: the incomplete ones were kept", len(packs), err)
 	}
 	l.intercept(nil)
-	if got := read(t, l.tree(good), "a/x"); got != "1" {
-		t.Errorf("the last good content reads %q", got)
-	}
 	if rev := l.fetch(); rev.Commit != tip {
 		t.Errorf("fetched %s from the honest remote, want %s", rev, tip)
 	}
+}
+
+func packOf(t *testing.T, dir string, objects []string) []byte {
+	t.Helper()
+	cmd := exec.Command("git", "pack-objects", "--stdout", "--quiet")
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(strings.Join(objects, "\n")+"\n")
+	pack, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pack
 }
 
 // The store is a cache: a damaged one heals with the next fetch that moves.

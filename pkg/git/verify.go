@@ -5,17 +5,20 @@ import (
 	"slices"
 )
 
+// maxVerified is how many new revisions are verified one by one; of a longer history
+// only the newest is.
+const maxVerified = 1000
+
 // verify proves that a commit can be used: its first parents down to a revision that
-// was verified before, and every tree and blob that it does not share with last.
-// Trees are read and so checked against their hash, blobs are looked up. Commits
-// reached only through second parents are not looked at: nothing here reads them.
+// was verified before, and every tree and blob that it does not share with last; then
+// what each of the new revisions before it changed. Trees are read and so checked
+// against their hash, blobs are looked up. Commits reached only through second parents
+// are not looked at: nothing here reads them.
 func (s *Store) verify(commit, last Hash) error {
-	rev, err := s.revision(commit)
-	if err != nil {
-		return fmt.Errorf("verify %s: %w", commit, err)
-	}
 	known := s.tips()
-	err = s.walk(commit, func(r Revision) bool {
+	var added []Revision
+	err := s.walk(commit, func(r Revision) bool {
+		added = append(added, r)
 		return r.Commit == commit || !slices.Contains(known, r.Commit)
 	})
 	if err != nil {
@@ -25,17 +28,22 @@ func (s *Store) verify(commit, last Hash) error {
 	if prev, err := s.revision(last); err == nil {
 		base = prev.Tree
 	}
-	if err := s.verifyTree(base, rev.Tree, maxDepth); err != nil {
+	v := verifier{objects: s.objects, seen: map[Hash]bool{}}
+	if err := v.dir(base, added[0].Tree, maxDepth); err != nil {
 		return fmt.Errorf("verify tree of %s: %w", commit, err)
+	}
+	for i := 1; i+1 < min(len(added), maxVerified); i++ {
+		if err := v.dir(added[i+1].Tree, added[i].Tree, maxDepth); err != nil {
+			return fmt.Errorf("verify tree of %s: %w", added[i].Commit, err)
+		}
 	}
 	return nil
 }
 
-// verifyTree looks for every object of tree that base does not have at the same path,
-// down to a depth.
-func (s *Store) verifyTree(base, tree Hash, depth int) error {
+// readable reports whether the names at the root of a tree are there.
+func (s *Store) readable(tree Hash) bool {
 	v := verifier{objects: s.objects, seen: map[Hash]bool{}}
-	return v.dir(base, tree, depth)
+	return v.dir(Hash{}, tree, 1) == nil
 }
 
 type verifier struct {
@@ -43,6 +51,8 @@ type verifier struct {
 	seen    map[Hash]bool
 }
 
+// dir looks for every object of tree that base does not have at the same path, down to
+// a depth.
 func (v *verifier) dir(base, tree Hash, depth int) error {
 	if base == tree || v.seen[tree] || depth <= 0 {
 		return nil
