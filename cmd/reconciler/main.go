@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exitOK
 	case errors.Is(err, errNo):
 		return exitNo
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(err, context.DeadlineExceeded):
 		fmt.Fprintln(s.err, "interrupted")
 		return exitInterrupted
 	}

@@ -50,7 +50,7 @@ Exit codes: 0 ok, 1 a negative answer (mistakes, differences, unhealthy),
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "say more on stderr")
 	root.AddCommand(
 		newVet(a), newFmt(a), newRender(a), newPlan(a), newExplain(a),
-		newApply(a), newStatus(a), newDrift(a),
+		newApply(a), newStatus(a), newWait(a), newDrift(a),
 		newUp(a), newServe(a), newVersion(a), newDocs(a),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -264,11 +264,11 @@ Try it, in another terminal:
 
   cd %[5]s
   %[6]s status%[7]s
-  sed -i 's/max: .*/max: 8/' teams/shop/checkout/service.cue
+  sed -i 's/PAYMENT_TIMEOUT: "20s"/PAYMENT_TIMEOUT: "30s"/' teams/shop/checkout/service.cue
   %[6]s vet
   %[6]s plan --base HEAD
-  git commit -am 'checkout: more room' && git push
-  %[6]s status --service checkout --watch%[7]s
+  git commit -am 'checkout: wait longer for payments' && git push
+  %[6]s wait%[7]s
   git revert --no-edit HEAD && git push
 
 Ctrl-C ends everything; reconciler up brings it back.

@@ -238,6 +238,9 @@ func (l *loop) revise(t target, changed, removed []catalog.UnitKey) {
 		u := l.unit(key)
 		u.want, u.failures = l.fleet.Unit(key), 0
 		u.status.Desired = t.revision
+		if u.status.Sync != status.Applying {
+			u.status.Sync, u.status.Since = status.Applying, l.now()
+		}
 		if u.cancel != nil {
 			u.cancel()
 		}

@@ -1,0 +1,212 @@
+// Package e2e_test holds what Fairway promises to whoever uses it, each promise
+// a test: a push by git, the daemon, real API servers, and their audit logs as
+// the witness that does not depend on our code.
+//
+// The two control planes are started once and shared. A test has a platform
+// repository, a Git server and names of its own (a world), so that tests meet
+// neither in a namespace nor in an inventory.
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/test/labtest"
+)
+
+func TestMain(m *testing.M) {
+	eval.MaybeWorker()
+	code := m.Run()
+	shared.stop()
+	os.Exit(code)
+}
+
+// lab is the control planes that all tests share.
+type lab struct {
+	start sync.Once
+	err   error
+
+	planes     map[string]*labtest.Plane
+	admin      map[string]dynamic.Interface
+	dir        string
+	kubeconfig string // of the user fairway, a context for each plane
+
+	build  sync.Once
+	binary string
+	broken error
+}
+
+var shared = &lab{planes: map[string]*labtest.Plane{}, admin: map[string]dynamic.Interface{}}
+
+func clusters() []string { return []string{"local", "prod-eu"} }
+
+// theLab gives the running planes, and starts them at the first call.
+func theLab(t testing.TB) *lab {
+	t.Helper()
+	shared.start.Do(func() { shared.err = shared.run() })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared
+}
+
+func (l *lab) run() error {
+	if _, err := labtest.Binary(); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "fairway-e2e-")
+	if err != nil {
+		return err
+	}
+	l.dir = dir
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var errs []error
+	for _, name := range clusters() {
+		wg.Go(func() {
+			p, err := labtest.Run(labtest.Options{Name: name, Audit: true})
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+			if err == nil {
+				l.planes[name] = p
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return l.connect()
+}
+
+// connect makes the admin's clients and one kubeconfig for the user under test.
+func (l *lab) connect() error {
+	merged := clientcmdapi.NewConfig()
+	for name, p := range l.planes {
+		cfg, err := kube.Config(p.AdminKubeconfig, "")
+		if err != nil {
+			return err
+		}
+		if l.admin[name], err = dynamic.NewForConfig(cfg); err != nil {
+			return err
+		}
+		one, err := clientcmd.LoadFromFile(p.Kubeconfig)
+		if err != nil {
+			return err
+		}
+		current := one.Contexts[one.CurrentContext]
+		merged.Clusters[name], merged.AuthInfos[name] = one.Clusters[current.Cluster], one.AuthInfos[current.AuthInfo]
+		merged.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	}
+	l.kubeconfig = filepath.Join(l.dir, "kubeconfig")
+	return clientcmd.WriteToFile(*merged, l.kubeconfig)
+}
+
+func (l *lab) stop() {
+	var wg sync.WaitGroup
+	for _, p := range l.planes {
+		wg.Go(p.Stop)
+	}
+	wg.Wait()
+	if l.dir != "" {
+		os.RemoveAll(l.dir)
+	}
+}
+
+// top is the folder of the repository this test stands in.
+func top() string {
+	_, here, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(here), "..", "..")
+}
+
+// reconciler gives the path of the real binary, built once from this tree.
+func reconciler(t testing.TB) string {
+	t.Helper()
+	l := theLab(t)
+	l.build.Do(func() {
+		l.binary = filepath.Join(l.dir, "reconciler")
+		cmd := exec.Command("go", "build", "-o", l.binary, "./cmd/reconciler")
+		cmd.Dir = top()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			l.broken = fmt.Errorf("build reconciler: %w: %s", err, out)
+		}
+	})
+	if l.broken != nil {
+		t.Fatal(l.broken)
+	}
+	return l.binary
+}
+
+// lenience stretches every limit of time on machines that are slow or busy.
+// Counters are never stretched.
+func lenience() float64 {
+	if f, err := strconv.ParseFloat(os.Getenv("FAIRWAY_E2E_LENIENCE"), 64); err == nil && f > 0 {
+		return f
+	}
+	return 3
+}
+
+// within is a promised time, stretched.
+func within(d time.Duration) time.Duration { return time.Duration(float64(d) * lenience()) }
+
+// patience bounds every wait whose length is not what is tested.
+const patience = 60 * time.Second
+
+// eventually polls until the condition gives "", and fails with what it gave last.
+func eventually(t testing.TB, limit time.Duration, what string, condition func() string) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for {
+		missing := condition()
+		took := time.Since(began)
+		if missing == "" {
+			return took
+		}
+		if took > limit {
+			t.Fatalf("%s: not within %s: %s", what, limit, missing)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// git runs git in a folder as a user without any configuration of this machine's.
+func git(t testing.TB, dir string, args ...string) string {
+	t.Helper()
+	out, err := tryGit(dir, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func tryGit(dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(context.Background(), "git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
+		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
+	var errout bytes.Buffer
+	cmd.Stderr = &errout
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, errout.String())
+	}
+	return strings.TrimSpace(string(out)), nil
+}
