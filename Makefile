@@ -3,16 +3,54 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BIN := bin/reconciler
+TOOL := go tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## say what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 .PHONY: build
 build: ## build bin/reconciler
-	@echo "building $(BIN)"
-	@go build -trimpath -o $(BIN) ./cmd/reconciler
+	@echo "building $(BIN) (the first time takes a few minutes)"
+	@go build -trimpath -ldflags='-s -w' -o $(BIN) ./cmd/reconciler
+
+.PHONY: lab
+lab: ## build the control plane of `make up` and the tests, once
+	@lab/build.sh
 
 .PHONY: up
 up: build ## run the whole platform on this machine: two clusters, Git, the daemon
 	@lab=$$(lab/build.sh | tail -n 1) && exec $(BIN) up --lab "$$lab" $(ARGS)
+
+.PHONY: test
+test: ## run all tests, the ones against real control planes included
+	@test/run.sh
+
+.PHONY: check
+check: ## format, vet, staticcheck, CUE, sizes
+	@echo "gofmt";       test -z "$$(gofmt -l cmd pkg test lab | tee /dev/stderr)"
+	@echo "go vet";      go vet ./... && cd lab && go vet ./...
+	@echo "staticcheck"; $(TOOL) staticcheck ./...
+	@echo "cue fmt";     $(TOOL) cue fmt --check ./...
+	@echo "cue vet";     $(TOOL) cue vet -c ./...
+	@echo "sizes";       go run ./test/size
+
+.PHONY: docs
+docs: build ## write the reference pages anew
+	@$(BIN) docs docs
+
+.PHONY: goldens
+goldens: ## write the wanted outputs of tests anew
+	@go test ./pkg/eval ./pkg/diag/format ./test/script -update
+
+.PHONY: bench
+bench: ## measure, beside floors in the same run; writes docs/benchmarks.md
+	@FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/bench -out docs/benchmarks.md
+
+.PHONY: install-check
+install-check: ## prove the install that pre-commit does, with an empty module cache
+	@test/install.sh
+
+.PHONY: clean
+clean: ## remove what was built and what `make up` keeps
+	@rm -rf bin .fairway

@@ -187,8 +187,8 @@ func eventually(t testing.TB, limit time.Duration, what string, condition func()
 	}
 }
 
-// git runs git in a folder as a user without any configuration of this machine's.
-func git(t testing.TB, dir string, args ...string) string {
+// gitIn runs git in a folder as a user without any configuration of this machine's.
+func gitIn(t testing.TB, dir string, args ...string) string {
 	t.Helper()
 	out, err := tryGit(dir, args...)
 	if err != nil {

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Runs every test of the house and says what it is doing. The lab, a real
+# control plane, is built first and kept in a cache keyed by its sources.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%s)\n' "$1" "$(date +%H:%M:%S)"; }
+
+for need in go git make; do
+	command -v "$need" >/dev/null || { echo "$need is needed and not installed" >&2; exit 2; }
+done
+
+step "lab: a real Kubernetes control plane (the first build takes about six minutes on two cores)"
+FAIRWAY_LAB=$(lab/build.sh | tail -n 1)
+export FAIRWAY_LAB
+echo "$FAIRWAY_LAB"
+
+step "build"
+go build -trimpath -o bin/reconciler ./cmd/reconciler
+export FAIRWAY_BIN="$PWD/bin/reconciler"
+
+step "check: format, vet, staticcheck, CUE, sizes"
+make --no-print-directory check
+
+step "tests: packages, scripts, layers"
+go test $(go list ./... | grep -v /test/e2e)
+
+step "tests: behaviours on real control planes"
+go test -timeout 20m ./test/e2e/...
+
+step "tests: the lab"
+(cd lab && go test -timeout 10m ./...)
