@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval"
@@ -119,16 +118,31 @@ func engineVersion() string {
 	if id := buildID(); id != "" {
 		return id
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	return info.Main.Version + " " + info.GoVersion
+	return binarySum()
 }
 
-// buildID is what the Go linker derives from everything that went into the binary.
+// binarySum is the digest of the binary, for systems whose binaries are no ELF.
+func binarySum() string {
+	self, err := os.Executable()
+	if err != nil {
+		return "unknown"
+	}
+	raw, err := os.ReadFile(self)
+	if err != nil {
+		return "unknown"
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
+}
+
+// buildID is what the Go linker derives from everything that went into the
+// binary; "" where the binary has no ELF note of it.
 func buildID() string {
-	f, err := os.Open("/proc/self/exe")
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(self)
 	if err != nil {
 		return ""
 	}

@@ -131,7 +131,7 @@ func joined(outcomes []Outcome, writes bool) error {
 func creations(steps []plan.Step) []object.ID {
 	var ids []object.ID
 	for _, s := range steps {
-		if s.Object != nil && (s.Action == plan.Create || s.Action == plan.Run) {
+		if s.Object != nil && s.Record {
 			ids = append(ids, s.ID)
 		}
 	}
@@ -182,7 +182,7 @@ func (a *Applier) step(ctx context.Context, p plan.Plan, s plan.Step) error {
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", s.Action, s.ID, err)
 	}
-	if s.Action == plan.Create || s.Action == plan.Run || s.Action == plan.Heal {
+	if s.Record || applied.Created {
 		a.Target.Confirm(unit, s.ID, applied.UID)
 	}
 	return nil

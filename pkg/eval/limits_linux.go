@@ -2,23 +2,14 @@ package eval
 
 import (
 	"fmt"
-	"path"
-	"strings"
 	"syscall"
 	"time"
 
-	"cuelang.org/go/cue/token"
 	"golang.org/x/sys/unix"
 )
 
-// The budget of one evaluation (EVL-1), enforced by the kernel on the worker's
-// process.
-const (
-	WallLimit   = 10 * time.Second
-	CPULimit    = 8 * time.Second
-	MemoryLimit = 512 << 20
-	softMemory  = 384 << 20
-)
+// selfPath is this program's binary, whatever its file is called by now.
+func selfPath() string { return "/proc/self/exe" }
 
 // confine takes from this process what an evaluation does not need: memory
 // beyond its budget, files, child processes, core dumps. The network is taken
@@ -70,11 +61,3 @@ func isolation(network bool) *syscall.SysProcAttr {
 	}
 	return attr
 }
-
-func outOfMemory(stderr string) bool {
-	return strings.Contains(stderr, "out of memory") || strings.Contains(stderr, "cannot allocate memory")
-}
-
-func dirName(name string) string { return path.Dir(name) }
-
-func noPos() token.Pos { return token.NoPos }

@@ -34,7 +34,7 @@ type Pool struct {
 // WorkerArg; empty means this program.
 func NewPool(command string, workers int) *Pool {
 	if command == "" {
-		command = "/proc/self/exe"
+		command = selfPath()
 	}
 	p := &Pool{command: command, idle: make(chan *worker, max(workers, 1))}
 	for range cap(p.idle) {

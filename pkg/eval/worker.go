@@ -7,9 +7,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path"
 	"runtime"
 	"runtime/debug"
 	"syscall"
+
+	"cuelang.org/go/cue/token"
 )
 
 // WorkerArg is the argument that makes this binary a worker. The binary's main
@@ -96,11 +99,11 @@ const (
 func (s *session) graph() map[string][]string {
 	out := map[string][]string{}
 	for name := range s.files {
-		dir := dirName(name)
+		dir := path.Dir(name)
 		if _, done := out[dir]; done || !importable(dir) {
 			continue
 		}
-		inst := s.load(noPos(), module+"/"+dir)
+		inst := s.load(token.NoPos, module+"/"+dir)
 		out[dir] = ourImports(inst)
 	}
 	return out

@@ -85,7 +85,8 @@ func changes(steps []Step) bool {
 }
 
 func runHook(d Desired, o *object.Object, place wave.Place, inventory map[object.ID]string, live map[object.ID]Seen) Step {
-	s := Step{ID: o.ID, Action: Run, Reason: "hook of this sync", Object: o, Place: place}
+	_, listed := inventory[o.ID]
+	s := Step{ID: o.ID, Action: Run, Reason: "hook of this sync", Object: o, Place: place, Record: !listed}
 	if seen, there := live[o.ID]; there {
 		if !owns(d.Unit, o.ID, seen, inventory) {
 			s.Action, s.Reason, s.Object = Conflict, "an object of this name is there and is not ours", nil
@@ -102,12 +103,13 @@ const DeletedByHand = "was deleted by hand"
 
 // compare says what has to be done to bring one object about.
 func compare(d Desired, o *object.Object, inventory map[object.ID]string, live map[object.ID]Seen) (Step, bool) {
-	s := Step{ID: o.ID, Object: o}
+	uid, listed := inventory[o.ID]
+	s := Step{ID: o.ID, Object: o, Record: !listed || uid == ""}
 	seen, there := live[o.ID]
 	switch {
 	case !there:
 		s.Action, s.Reason = Create, "declared and not there"
-		if inventory[o.ID] != "" {
+		if uid != "" {
 			s.Reason = DeletedByHand
 			if d.Drift == catalog.Report {
 				s.Action, s.Object = Drift, nil
@@ -118,6 +120,9 @@ func compare(d Desired, o *object.Object, inventory map[object.ID]string, live m
 		return s, true
 	case seen.Deleting:
 		return Step{}, false // wait until it is gone; its deletion is an event
+	case !listed && seen.Unit == d.Unit.String():
+		s.Action, s.Reason = Update, "its record in the inventory was lost; it is recorded again"
+		return s, true
 	case !owns(d.Unit, o.ID, seen, inventory):
 		s.Action, s.Object = Conflict, nil
 		s.Reason = "an object of this name is there and is not ours"
@@ -128,6 +133,7 @@ func compare(d Desired, o *object.Object, inventory map[object.ID]string, live m
 	case seen.Applied != o.Digest:
 		s.Action, s.Reason = Update, "what is declared changed"
 		s.Fields = difference(o.ID, before(seen), o.Fields())
+		s.Force = !seen.Clean && d.Drift != catalog.Report // somebody else may hold fields of ours
 		return s, true
 	case seen.Clean:
 		return Step{}, false

@@ -67,6 +67,8 @@ type Step struct {
 	ResourceVersion string `json:"-"`
 	// Force takes fields back from whoever changed them by hand.
 	Force bool `json:"-"`
+	// Record tells that the inventory does not have the object yet.
+	Record bool `json:"-"`
 }
 
 // Hold says why a unit stays as it is.

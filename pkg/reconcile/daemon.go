@@ -265,12 +265,28 @@ func (d *Daemon) Units() []status.Unit {
 	for _, l := range d.loopList() {
 		l.mu.Lock()
 		for _, u := range l.units {
-			out = append(out, u.status)
+			out = append(out, l.seen(u.status))
 		}
 		l.mu.Unlock()
 	}
 	slices.SortFunc(out, func(a, b status.Unit) int { return cmp.Compare(a.Unit.String(), b.Unit.String()) })
 	return out
+}
+
+// seen is a unit's status as it can be vouched for: of a cluster that is not
+// reached nothing is known. The caller holds mu.
+func (l *loop) seen(s status.Unit) status.Unit {
+	if l.live != nil || l.up.Reachable {
+		return s
+	}
+	s.Sync, s.Reason, s.Message = status.Unknown, "ClusterUnreachable", "cluster "+l.name+" is not reached"
+	if l.up.Message != "" {
+		s.Message += ": " + l.up.Message
+	}
+	if !l.up.Since.IsZero() {
+		s.Since = l.up.Since
+	}
+	return s
 }
 
 // Clusters lists the status of all clusters, sorted.

@@ -63,7 +63,7 @@ func Look(ctx context.Context, live Live, key catalog.UnitKey, objects []object.
 	}
 	for _, o := range objects {
 		s, there := out[o.ID]
-		if !there || s.Clean && s.Applied == o.Digest || s.Unit != unit || s.Applied != o.Digest && !read {
+		if !there || s.Unit != unit || s.Clean && (s.Applied == o.Digest || !read) {
 			continue
 		}
 		l, err := live.Get(ctx, o.ID, unit)

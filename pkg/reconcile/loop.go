@@ -60,7 +60,8 @@ type target struct {
 type unitState struct {
 	want     *render.Unit // nil for a unit that is not declared
 	status   status.Unit
-	applied  cache.Key // the bundle last brought about, for field differences
+	told     status.Unit // the status after the last whole pass: what the log and the journal were told
+	applied  cache.Key   // the bundle last brought about, for field differences
 	failures int
 	cancel   context.CancelFunc // ends the work on it
 }
@@ -110,11 +111,14 @@ func (l *loop) join(ctx context.Context) (Live, error) {
 
 func (l *loop) serve(ctx context.Context, live Live) error {
 	l.mu.Lock()
+	if !l.up.Since.IsZero() {
+		l.journal.Append(ctx, journal.Record{Time: l.now(), Kind: journal.ClusterBack, Cluster: l.name})
+	}
 	l.live = live
 	l.up = status.Cluster{Name: l.name, Reachable: true, Since: l.now()}
 	l.mu.Unlock()
 	l.log.Info("cluster joined", "cluster", l.name)
-	l.metrics.Cluster(l.up)
+	l.metrics.Cluster(status.Cluster{Name: l.name, Reachable: true})
 	l.all()
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()

@@ -30,6 +30,12 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey) {
 		u.status.Team, u.status.Source = want.Team, want.Source
 	}
 	l.mu.Unlock()
+	if want == nil && l.forgotten(live, key) {
+		// An event named it: the last word of a unit that was removed, or a copy of
+		// somebody's with our annotations. There is nothing of it to keep or delete.
+		l.drop(key)
+		return
+	}
 	desired, err := l.desired(ctx, live, key, want, goal.revision)
 	if err != nil {
 		l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
@@ -133,16 +139,13 @@ func (l *loop) record(live Live, key catalog.UnitKey, goal target, p plan.Plan, 
 	l.chronicle(key, goal, p, r)
 	l.measure(goal, r)
 	if p.Removed != "" && r.Err == nil && l.forgotten(live, key) {
-		l.mu.Lock()
-		delete(l.units, key)
-		l.mu.Unlock()
-		l.metrics.UnitGone(key)
+		l.drop(key)
 		return
 	}
 	l.mu.Lock()
 	u := l.unit(key)
-	before := u.status
-	u.status = next(before, goal, p, r, want)
+	was, before := u.status.Sync, u.told
+	u.status = next(u.status, goal, p, r, want)
 	if r.Err != nil {
 		u.failures++
 		u.status.Attempts = u.failures
@@ -151,9 +154,13 @@ func (l *loop) record(live Live, key catalog.UnitKey, goal target, p plan.Plan, 
 	} else {
 		u.failures = 0
 	}
-	if u.status.Sync != before.Sync {
+	switch {
+	case u.status.Sync == status.Held && before.Sync == status.Held:
+		u.status.Since = before.Since // a look in between does not make the hold younger
+	case u.status.Sync != was:
 		u.status.Since = l.now()
 	}
+	u.told = u.status
 	if p.Hold == nil && r.Err == nil && want != nil {
 		u.applied = want.CacheKey()
 	}
@@ -181,6 +188,14 @@ func (l *loop) measure(goal target, r apply.Result) {
 func (l *loop) forgotten(live Live, key catalog.UnitKey) bool {
 	left, known := live.Inventory(key.String()).Members()
 	return known && len(left) == 0
+}
+
+// drop ends what is known of a unit.
+func (l *loop) drop(key catalog.UnitKey) {
+	l.mu.Lock()
+	delete(l.units, key)
+	l.mu.Unlock()
+	l.metrics.UnitGone(key)
 }
 
 // next is the status of a unit after a pass.

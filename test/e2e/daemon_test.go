@@ -121,7 +121,7 @@ func (w *world) start(data string) *daemon {
 			_ = j.Close()
 			_ = store.Close()
 			if w.t.Failed() {
-				w.t.Logf("the daemon's log:\n%s", lastLines(d.log.String(), 40))
+				w.t.Logf("the daemon's log:\n%s", lastLines(d.log.String(), 60))
 			}
 		})
 	}

@@ -63,7 +63,7 @@ func TestInvalidServiceIsHeld(t *testing.T) {
 func (w *world) mustBeHeld(name string, since time.Time) {
 	w.t.Helper()
 	u := w.unit(name)
-	place := w.servicePath("shop", "checkout") + ":11:"
+	place := w.servicePath("shop", "checkout") + ":12:21: resources.memory"
 	switch {
 	case u.Sync != status.Held || u.Reason != plan.HoldInvalid:
 		w.t.Errorf("%s, want held for %s", describe(u), plan.HoldInvalid)

@@ -172,6 +172,9 @@ schema.#Team & {
 
 // web declares a web service. more is put into its body.
 func (w *world) web(team, name, more string) files {
+	if !strings.Contains(more, "scale:") {
+		more = "scale: min: 1\n\t" + more
+	}
 	return files{w.servicePath(team, name): fmt.Sprintf(`package service
 
 import "fairway.dev/platform/paths/web"
@@ -181,7 +184,6 @@ web.#Service & {
 	description: "A service of a test."
 	image:       "registry.example.com/test/%s"
 	http: port: 8080
-	scale: min: 1
 	%s
 }
 `, name, name, more)}

@@ -1,0 +1,155 @@
+package e2e_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fairway-dev/fairway/pkg/plan"
+	"github.com/fairway-dev/fairway/pkg/status"
+)
+
+// TestFailedEvaluationChangesNothing: where it cannot be known what should be,
+// nothing is deleted and nothing written, and taking the push back is enough.
+func TestFailedEvaluationChangesNothing(t *testing.T) {
+	w := newWorld(t, shopAndPay)
+	w.run()
+	all := []string{w.inDev("cart"), w.inDev("checkout"), w.inDev("pay"), w.inProd("cart"), w.inProd("checkout"), w.inProd("pay")}
+	path := "platform/paths/web/objects.cue"
+	for _, c := range []struct {
+		name   string
+		edits  files
+		held   []string // units that must say so, of which only those are looked at
+		reason string
+	}{
+		{"path does not parse", files{path: "package web\n#Unit: {"}, all, plan.HoldInvalid},
+		{"path conflicts with itself", files{"platform/parts/more.cue": "package parts\n\n#Workload: out: objects: config: apiVersion: \"v2\"\n"}, all, plan.HoldInvalid},
+		{"path renders nothing", files{path: "package web\n\nimport \"fairway.dev/schema\"\n\n#Unit: {\n\tschema.#Unit\n\tin: _\n}\n"}, all, plan.HoldEmpty},
+		{"schema does not parse", files{"schema/team.cue": "package schema\n#Team: {"}, all, plan.HoldInvalid},
+		{"environment is broken", files{"environments/" + w.prod() + "/environment.cue": w.environment(w.prod(), 3000, "prod-eu", "")}, nil, ""},
+		{"nothing is left but the root", nil, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			from := w.lab.now(t)
+			if c.edits == nil {
+				gitIn(t, w.clone, "rm", "--quiet", "-r", "teams", "environments", "platform", "schema")
+			}
+			commit := w.push(c.name, c.edits)
+			eventually(t, patience, "the revision is looked at", func() string {
+				if s := w.source(); s.Revision != commit && s.Message == "" {
+					return "not yet"
+				}
+				return ""
+			})
+			for _, name := range c.held {
+				u := w.waitSync(name, status.Held)
+				if u.Reason != c.reason || u.Message == "" {
+					t.Errorf("%s, want held for %s", describe(u), c.reason)
+				}
+			}
+			w.quiet()
+			if writes := w.writes(from); len(writes) > 0 {
+				t.Errorf("written:\n  %s\nwant nothing", spelled(writes))
+			}
+			gitIn(t, w.clone, "revert", "--no-edit", "HEAD")
+			w.settled(w.pushHead())
+			if writes := w.writes(from); len(writes) > 0 {
+				t.Errorf("written when it was taken back:\n  %s\nwant nothing", spelled(writes))
+			}
+		})
+	}
+}
+
+// TestKilledEvaluationDeletesNothing: workers are killed for as long as a
+// revision is evaluated that also removes a service; what was killed stays, and
+// the next push that is let alone goes through.
+func TestKilledEvaluationDeletesNothing(t *testing.T) {
+	w := newWorld(t, shopAndPay)
+	w.run()
+	from := w.lab.now(t)
+	stop, killed := killWorkers(t)
+	w.push("everything anew", files{"platform/parts/account.cue": w.read("platform/parts/account.cue") + "\n// A remark.\n"})
+	eventually(t, patience, "workers were killed", func() string {
+		if n := killed(); n < 20 {
+			return fmt.Sprintf("%d were", n)
+		}
+		return ""
+	})
+	stop()
+	for _, r := range w.writes(from) {
+		if r.Verb == "delete" {
+			t.Errorf("deleted: %s", r)
+		}
+	}
+	commit := w.push("again", files{"platform/parts/account.cue": w.read("platform/parts/account.cue") + "// Another.\n"})
+	w.settled(commit)
+	if writes := w.writes(from); len(writes) > 0 {
+		t.Errorf("written:\n  %s\nwant nothing: a remark changes no object", spelled(writes))
+	}
+}
+
+func (w *world) read(path string) string {
+	w.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(w.clone, path))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// workers lists the evaluation workers among the children of a process.
+func workers(parent int) []int {
+	var out []int
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range stats {
+		raw, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		var pid, ppid int
+		var state string
+		after := raw[bytes.LastIndexByte(raw, ')')+1:]
+		if _, err := fmt.Sscan(string(after), &state, &ppid); err != nil || ppid != parent || state == "Z" {
+			continue
+		}
+		if _, err := fmt.Sscan(string(raw), &pid); err != nil {
+			continue
+		}
+		command, _ := os.ReadFile(filepath.Join(filepath.Dir(stat), "cmdline"))
+		if strings.Contains(string(command), "evaluation-worker") {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+// killWorkers kills every evaluation worker of this process until stopped.
+func killWorkers(t *testing.T) (stop func(), count func() int) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	var n int
+	counts := make(chan int, 1)
+	counts <- 0
+	go func() {
+		defer close(ended)
+		for {
+			for _, pid := range workers(os.Getpid()) {
+				if syscall.Kill(pid, syscall.SIGKILL) == nil {
+					n++
+				}
+			}
+			<-counts
+			counts <- n
+			select {
+			case <-done:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	return func() { close(done); <-ended }, func() int { c := <-counts; counts <- c; return c }
+}
