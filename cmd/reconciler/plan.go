@@ -235,7 +235,7 @@ func liveUnit(ctx context.Context, f *reconcile.Fleet, k *kube.Cluster, key cata
 		}
 		d.Objects = b.Objects
 	}
-	g := reconcile.Look(ctx, k, key, d.Objects, true)
+	g := reconcile.Look(ctx, k, key, d.Objects, true, nil)
 	return plan.Compute(d, g.Live), nil
 }
 

@@ -63,6 +63,8 @@ func TestHook(t *testing.T) {
 		{"without prefix", body, []string{"X-Hub-Signature-256", good}, 401},
 		{"SHA-1", body, []string{"X-Hub-Signature", "sha1=" + good[:40]}, 401},
 		{"cut short", body, []string{"X-Gitea-Signature", good[:62]}, 401},
+		{"right at its beginning", body, []string{"X-Gitea-Signature", good[:32] + foreign[32:]}, 401},
+		{"right at its end", body, []string{"X-Gitea-Signature", foreign[:32] + good[32:]}, 401},
 		{"no hex", body, []string{"X-Gitea-Signature", strings.Repeat("z", 64)}, 401},
 		{"empty signature", body, []string{"X-Gitea-Signature", ""}, 401},
 		{"empty prefix", body, []string{"X-Hub-Signature-256", "sha256="}, 401},

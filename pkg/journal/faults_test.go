@@ -109,11 +109,12 @@ func (c *complaints) count() int {
 
 func TestDamagedFileIsPutAside(t *testing.T) {
 	for name, damage := range map[string]func([]byte) []byte{
-		"not a database":  func(b []byte) []byte { return []byte(strings.Repeat("no database ", 1000)) },
-		"header flipped":  func(b []byte) []byte { b[5] ^= 0xff; return b },
-		"truncated":       func(b []byte) []byte { return b[:len(b)/2] },
-		"inner page gone": func(b []byte) []byte { clear(b[4096*2 : 4096*40]); return b },
-		"one byte left":   func(b []byte) []byte { return b[:1] },
+		"not a database":      func(b []byte) []byte { return []byte(strings.Repeat("no database ", 1000)) },
+		"header flipped":      func(b []byte) []byte { b[5] ^= 0xff; return b },
+		"truncated":           func(b []byte) []byte { return b[:len(b)/2] },
+		"inner page gone":     func(b []byte) []byte { clear(b[4096*2 : 4096*40]); return b },
+		"freelist miscounted": func(b []byte) []byte { b[39] = 7; return b }, // readable, and wrong
+		"one byte left":       func(b []byte) []byte { return b[:1] },
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "journal.db")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/fairway-dev/fairway/pkg/apply"
 	"github.com/fairway-dev/fairway/pkg/catalog"
@@ -44,7 +45,7 @@ type Glance struct {
 // Look sees what is live of a unit: its inventory and the objects it should
 // have. Objects that are as we left them cost no request; with read set, what
 // will change is read as well, to show it field by field.
-func Look(ctx context.Context, live Live, key catalog.UnitKey, objects []object.Object, read bool) Glance {
+func Look(ctx context.Context, live Live, key catalog.UnitKey, objects []object.Object, read bool, seen *survey) Glance {
 	unit := key.String()
 	g := Glance{marks: map[object.ID]cluster.Live{}}
 	g.Inventory = live.Inventory(unit)
@@ -52,13 +53,13 @@ func Look(ctx context.Context, live Live, key catalog.UnitKey, objects []object.
 	if !known {
 		return g
 	}
-	seen, err := observe(ctx, live, objects, owned)
+	entries, err := observe(ctx, live, objects, owned, seen)
 	if err != nil {
 		g.Objects = object.Unknown[object.ID, plan.Seen](err)
 		return g
 	}
-	out := make(map[object.ID]plan.Seen, len(seen))
-	for id, e := range seen {
+	out := make(map[object.ID]plan.Seen, len(entries))
+	for id, e := range entries {
 		out[id] = plan.Seen{Entry: e}
 	}
 	for _, o := range objects {
@@ -85,7 +86,9 @@ func Look(ctx context.Context, live Live, key catalog.UnitKey, objects []object.
 
 // observe finds what exists among desired and owned objects: in the index what
 // is ours, by a consistent read what may be somebody else's.
-func observe(ctx context.Context, live Live, objects []object.Object, owned map[object.ID]string) (map[object.ID]cluster.Entry, error) {
+func observe(ctx context.Context, live Live, objects []object.Object, owned map[object.ID]string, seen *survey) (map[object.ID]cluster.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, observeLimit)
+	defer cancel()
 	ids := slices.Collect(maps.Keys(owned))
 	kinds := map[kube.Kind]bool{}
 	for id := range owned {
@@ -101,27 +104,52 @@ func observe(ctx context.Context, live Live, objects []object.Object, owned map[
 	if err := live.Ensure(ctx, slices.Collect(maps.Keys(kinds))); err != nil && !errors.Is(err, cluster.ErrNoKind) {
 		return nil, fmt.Errorf("watch what the unit holds: %w", err)
 	}
-	entries, known := live.Observe(ids).Members()
+	ours := live.Observe(ids)
+	entries, known := ours.Members()
 	if !known {
-		return nil, live.Observe(ids).Why()
+		return nil, ours.Why()
 	}
 	var foreign []object.ID
 	for _, o := range objects {
-		if _, seen := entries[o.ID]; !seen {
+		if _, there := entries[o.ID]; there {
+			continue
+		}
+		if e, there, asked := seen.find(o.ID); !asked {
 			foreign = append(foreign, o.ID)
+		} else if there {
+			entries[o.ID] = e
 		}
 	}
 	if len(foreign) == 0 {
 		return entries, nil
 	}
-	others, known := live.Absent(ctx, foreign).Members()
+	absent := live.Absent(ctx, foreign)
+	others, known := absent.Members()
 	if !known {
-		return nil, live.Absent(ctx, foreign).Why()
+		return nil, absent.Why()
 	}
-	for id, e := range others {
-		entries[id] = e
-	}
+	maps.Copy(entries, others)
 	return entries, nil
+}
+
+// observeLimit bounds the wait for a kind's first listing.
+const observeLimit = 30 * time.Second
+
+// survey is one look at what exists of many units' objects before they are
+// created, so that a first sync asks once a namespace and kind, and not once
+// an object.
+type survey struct {
+	asked map[object.ID]bool
+	found map[object.ID]cluster.Entry
+}
+
+// find says whether an object was asked for, and whether it is there.
+func (s *survey) find(id object.ID) (e cluster.Entry, there, asked bool) {
+	if s == nil || !s.asked[id] {
+		return e, false, false
+	}
+	e, there = s.found[id]
+	return e, there, true
 }
 
 // KindsOf lists the kinds of some objects.

@@ -37,7 +37,8 @@ func (q *queue) add(at time.Time, keys ...catalog.UnitKey) {
 	}
 }
 
-// take hands out the units that are due, at most limit, and says when the next
+// take hands out the units that are due, so many that at most limit are in work,
+// and says when the next
 // one will be; zero where none waits. While a team's own unit is due or in
 // work, only such are handed out.
 func (q *queue) take(now time.Time, limit int) (keys []catalog.UnitKey, next time.Time) {
@@ -69,7 +70,7 @@ func (q *queue) take(now time.Time, limit int) (keys []catalog.UnitKey, next tim
 		keys = services
 	}
 	slices.SortFunc(keys, func(a, b catalog.UnitKey) int { return q.due[a].Compare(q.due[b]) })
-	keys = keys[:min(len(keys), max(limit, 0))]
+	keys = keys[:min(len(keys), max(limit-len(q.busy), 0))]
 	for _, key := range keys {
 		delete(q.due, key)
 		q.busy[key] = true

@@ -18,7 +18,7 @@ import (
 
 // reconcile brings one unit to what the fleet wants of it: desired, live,
 // plan, apply, and one place at the end where what came of it is recorded.
-func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey) {
+func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, seen *survey) {
 	l.mu.Lock()
 	u := l.unit(key)
 	want, goal := u.want, l.target
@@ -41,7 +41,7 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey) {
 		l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
 		return
 	}
-	p, err := l.plan(ctx, live, desired)
+	p, err := l.plan(ctx, live, desired, seen)
 	if err != nil {
 		l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
 		return
@@ -81,10 +81,10 @@ func (l *loop) desired(ctx context.Context, live Live, key catalog.UnitKey, want
 
 // plan looks at what is live and computes what must change. Objects that were
 // read and found as they should be are marked, so that they need not be read again.
-func (l *loop) plan(ctx context.Context, live Live, d plan.Desired) (plan.Plan, error) {
-	g := Look(ctx, live, d.Unit, d.Objects, false)
-	if seen, known := g.Objects.Members(); known {
-		l.remember(d.Unit, seen)
+func (l *loop) plan(ctx context.Context, live Live, d plan.Desired, seen *survey) (plan.Plan, error) {
+	g := Look(ctx, live, d.Unit, d.Objects, false, seen)
+	if found, known := g.Objects.Members(); known {
+		l.remember(d.Unit, found)
 	}
 	p := plan.Compute(d, g.Live)
 	if p.Hold != nil && p.Hold.Reason == plan.HoldUnknown {

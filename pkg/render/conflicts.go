@@ -207,7 +207,7 @@ func (st *State) Diags() diag.List {
 	for _, key := range slices.Sorted(maps.Keys(st.checks)) {
 		list = append(list, st.checks[key]...)
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(st.Units), compareKeys) {
+	for _, key := range slices.SortedFunc(maps.Keys(st.faulty), compareKeys) {
 		for _, d := range st.Units[key].Diags {
 			if d.Code != codeStandsOn {
 				list = append(list, d)

@@ -64,6 +64,7 @@ type State struct {
 	checks    map[string]diag.List // by subject: what is wrong between declarations
 	conflicts *conflicts
 	verdicts  *verdicts
+	faulty    map[catalog.UnitKey]bool // units with diagnostics
 }
 
 // NewState is the fleet of an empty catalog.
@@ -71,6 +72,7 @@ func NewState() *State {
 	return &State{
 		Units: map[catalog.UnitKey]*Unit{}, Unknown: map[string]bool{},
 		links: newLinks(), checks: map[string]diag.List{}, conflicts: newConflicts(), verdicts: newVerdicts(),
+		faulty: map[catalog.UnitKey]bool{},
 	}
 }
 
@@ -111,6 +113,10 @@ func (r *Renderer) Advance(ctx context.Context, st *State, es *eval.State, chang
 	for key := range touched.units {
 		before, now := touched.units[key], st.Units[key]
 		st.verdicts.set(before, now)
+		delete(st.faulty, key)
+		if now != nil && len(now.Diags) > 0 {
+			st.faulty[key] = true
+		}
 		switch {
 		case now == nil && before != nil:
 			delta.Removed = append(delta.Removed, key)
