@@ -151,9 +151,20 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	})
 	evaluator := newEvaluator(filepath.Join(s.dataDir, "results"), a)
 	registry := prometheus.NewRegistry()
+	renew := func() (*git.Store, error) {
+		_ = store.Close() // it is damaged
+		if err := os.RemoveAll(filepath.Join(s.dataDir, "git")); err != nil {
+			return nil, fmt.Errorf("make the Git store anew: %w", err)
+		}
+		next, err := openStore(filepath.Join(s.dataDir, "git"), log)
+		if err == nil {
+			store = next
+		}
+		return next, err
+	}
 	d := &daemon{journal: j}
 	d.Daemon = reconcile.New(reconcile.Options{
-		Store: store, Evaluator: evaluator, Journal: j, Metrics: metrics.New(registry), Log: log,
+		Store: store, Renew: renew, Evaluator: evaluator, Journal: j, Metrics: metrics.New(registry), Log: log,
 		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: password}},
 		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel,
 		Connect: func(ctx context.Context, name, connection string) (reconcile.Live, error) {

@@ -75,6 +75,9 @@ func (u *up) run(ctx context.Context) error {
 			return err
 		}
 	} else {
+		if err := u.checkContexts(); err != nil {
+			return err
+		}
 		u.phase("clusters", "contexts of "+u.settings.kubeconfig)
 	}
 	forge, err := u.startForge(ctx)

@@ -150,6 +150,25 @@ func (u *up) mergeKubeconfig(r *running) error {
 	return nil
 }
 
+// checkContexts says early which contexts are missing from a kubeconfig.
+func (u *up) checkContexts() error {
+	cfg, err := clientcmd.LoadFromFile(u.settings.kubeconfig)
+	if err != nil {
+		return fmt.Errorf("read kubeconfig: %w", err)
+	}
+	var errs []error
+	for _, name := range planes() {
+		want := name
+		if other, ok := u.settings.contexts[name]; ok {
+			want = other
+		}
+		if cfg.Contexts[want] == nil {
+			errs = append(errs, fmt.Errorf("%s has no context %q; say which one cluster %s is with --context %s=CONTEXT", u.settings.kubeconfig, want, name, name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // lock keeps a second run from the same folder.
 func (u *up) lock() (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(u.state, "lock"), os.O_CREATE|os.O_RDWR, 0o600)

@@ -38,8 +38,6 @@ func (s *Server) events() access {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("X-Accel-Buffering", "no") // proxies are not to gather events
 		stream := stream{w: w, control: http.NewResponseController(w)}
-		// The server's own deadlines are for requests that end.
-		_ = stream.control.SetReadDeadline(time.Time{})
 		if r.Method == http.MethodHead || stream.write(": hello\n\n") != nil {
 			return
 		}

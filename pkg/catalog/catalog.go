@@ -130,7 +130,8 @@ type Need struct {
 	Endpoint string `json:"endpoint"`
 }
 
-// Environment is a place services run in: dev, staging, prod.
+// Environment is a place services run in: dev, staging, prod. Where it is
+// broken, the other fields are those of its last good version.
 type Environment struct {
 	Declared
 	Clusters []string

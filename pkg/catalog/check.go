@@ -44,7 +44,7 @@ func (c *Catalog) CheckService(name string) diag.List {
 // CheckEnvironment looks at the clusters an environment runs on.
 func (c *Catalog) CheckEnvironment(name string) diag.List {
 	env := c.Environments[name]
-	if env == nil {
+	if env == nil || env.Broken() {
 		return nil
 	}
 	var list diag.List

@@ -191,14 +191,11 @@ func (e *entry) put(c *catalog.Catalog) {
 		}
 		c.Services[p.service] = s
 	case kindEnvironment:
-		env := &catalog.Environment{Declared: d}
-		var fields struct {
-			Clusters []string          `json:"clusters"`
-			Drift    catalog.DriftMode `json:"drift"`
+		standing := d.Data
+		if e.good != nil {
+			standing = e.good.result.Data
 		}
-		_ = json.Unmarshal(d.Data, &fields) // typed by the schema
-		env.Clusters, env.Drift = fields.Clusters, fields.Drift
-		c.Environments[p.environment] = env
+		c.Environments[p.environment] = environmentOf(d, standing)
 	case kindCluster:
 		var fields struct {
 			Connection struct {
@@ -211,6 +208,17 @@ func (e *entry) put(c *catalog.Catalog) {
 		key := catalog.ReleaseKey{Environment: p.environment, Service: p.service}
 		c.Releases[key] = &catalog.Release{Declared: d, Environment: p.environment, Team: p.team}
 	}
+}
+
+// environmentOf reads where an environment runs from its data, or from those of
+// its last good version.
+func environmentOf(d catalog.Declared, standing json.RawMessage) *catalog.Environment {
+	var fields struct {
+		Clusters []string          `json:"clusters"`
+		Drift    catalog.DriftMode `json:"drift"`
+	}
+	_ = json.Unmarshal(standing, &fields) // typed by the schema
+	return &catalog.Environment{Declared: d, Clusters: fields.Clusters, Drift: fields.Drift}
 }
 
 func serviceOf(d catalog.Declared, team string) *catalog.Service {

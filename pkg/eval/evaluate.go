@@ -48,7 +48,8 @@ type entry struct {
 	key    cache.Key
 	result result
 	diags  diag.List
-	// good is the newest earlier version of a broken service that evaluates.
+	// good is the newest earlier version that evaluates, of a broken service or
+	// environment.
 	good *entry
 }
 
@@ -135,6 +136,9 @@ func dirtyPlaces(st *State, changes []git.Change, next platform) map[string]plac
 		if next.closure(ent.place.kind, ent.result.Imports) != st.platform.closure(ent.place.kind, ent.result.Imports) {
 			dirty[source] = ent.place
 		}
+	}
+	for source := range st.broken {
+		dirty[source] = st.entries[source].place // another earlier version may evaluate now, or none
 	}
 	return dirty
 }

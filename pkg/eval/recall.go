@@ -10,10 +10,12 @@ import (
 // maxRecall bounds how many earlier versions of a broken service are tried.
 const maxRecall = 20
 
-// recall finds, for each broken service, the newest earlier version that
-// evaluates under the present platform. A broken service stays as it is, and
-// so must what its neighbours know of it: a network policy that forgot a
-// caller because of a typing mistake would cut off what still runs.
+// recall finds, for each broken service and environment, the newest earlier
+// version that evaluates under the present platform. A broken service stays as
+// it is, and so must what its neighbours know of it: a network policy that
+// forgot a caller because of a typing mistake would cut off what still runs. Of
+// a broken environment it must be known still which units it has, or a restart
+// would forget them.
 //
 // It goes by Git's history alone, so that the answer does not depend on what
 // this process happens to have seen.
@@ -23,7 +25,7 @@ func (e *Evaluator) recall(ctx context.Context, p platform, evaluated map[string
 	}
 	for _, source := range sortedKeys(evaluated) {
 		ent := evaluated[source]
-		if ent == nil || ent.place.kind != kindService || len(ent.diags) == 0 {
+		if ent == nil || len(ent.diags) == 0 || ent.place.kind != kindService && ent.place.kind != kindEnvironment {
 			continue
 		}
 		if err := e.recallOne(ctx, p, ent, history); err != nil {

@@ -95,8 +95,8 @@ func (j *Journal) Append(ctx context.Context, records ...Record) {
 	}
 	var deadline <-chan time.Time
 	for {
-		taken, changed := j.accept(ready, deadline != nil)
-		if taken {
+		done, changed := j.accept(ready, deadline != nil)
+		if done {
 			return
 		}
 		if deadline == nil {
@@ -117,8 +117,9 @@ func (j *Journal) Append(ctx context.Context, records ...Record) {
 }
 
 // accept queues the records if there is room. Where waiting for room is
-// hopeless, because nothing can be written, it counts them as lost.
-func (j *Journal) accept(records []Record, waited bool) (taken bool, changed <-chan struct{}) {
+// hopeless, because nothing can be written, it counts them as lost; done says
+// that either came about.
+func (j *Journal) accept(records []Record, waited bool) (done bool, changed <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !j.closed && (len(j.waiting) == 0 || len(j.waiting)+len(records) <= j.o.Queue) {

@@ -10,6 +10,7 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -28,7 +29,10 @@ import (
 
 // Options are what a daemon is made of.
 type Options struct {
+	// Store is the copy of the remote. Renew makes it anew, empty, after it
+	// turned out to be damaged; nil leaves a damaged one as it is.
 	Store     *git.Store
+	Renew     func() (*git.Store, error)
 	Remote    git.Remote
 	Evaluator *eval.Evaluator
 	// Connect reaches a cluster by its name and its declared connection.
@@ -52,6 +56,7 @@ type Daemon struct {
 	wake  chan struct{}
 
 	mu      sync.Mutex
+	store   *git.Store
 	source  status.Source
 	current git.Revision
 	loops   map[string]*loop
@@ -67,7 +72,7 @@ func New(o Options) *Daemon {
 	o.Poll = cmp.Or(o.Poll, 30*time.Second)
 	o.Parallel = cmp.Or(o.Parallel, 8)
 	return &Daemon{
-		opts: o, fleet: NewFleet(o.Evaluator), wake: make(chan struct{}, 1),
+		opts: o, store: o.Store, fleet: NewFleet(o.Evaluator), wake: make(chan struct{}, 1),
 		loops: map[string]*loop{}, ends: map[string]context.CancelFunc{},
 		source: status.Source{URL: o.Remote.URL, Branch: o.Remote.Branch},
 	}
@@ -80,6 +85,7 @@ func (d *Daemon) Run(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; {
 		wait := d.opts.Poll
 		if err := d.pull(ctx); err != nil {
+			d.renew(err)
 			failures++
 			wait = min(backoff(failures), d.opts.Poll)
 			d.troubled(err)
@@ -96,6 +102,29 @@ func (d *Daemon) Run(ctx context.Context) {
 	d.opts.Journal.Append(context.Background(), journal.Record{Time: d.opts.Now(), Kind: journal.Stopped})
 }
 
+// copy is the store that is used at present.
+func (d *Daemon) copy() *git.Store {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.store
+}
+
+// renew makes a damaged store anew: it is a cache of its remote, and what was
+// read from it before stays good.
+func (d *Daemon) renew(err error) {
+	if d.opts.Renew == nil || !errors.Is(err, git.ErrCorrupt) {
+		return
+	}
+	store, err := d.opts.Renew()
+	if err != nil {
+		d.opts.Log.Error("renew the Git store", "err", err)
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.store = store
+}
+
 // Wake asks for a look at Git now. Many wakes before that look are one.
 func (d *Daemon) Wake() {
 	select {
@@ -107,7 +136,7 @@ func (d *Daemon) Wake() {
 // resume starts from the last revision the store has, so that a restart needs
 // neither the Git server nor an evaluation to keep the clusters as they should be.
 func (d *Daemon) resume(ctx context.Context) {
-	rev, err := d.opts.Store.Resolve(d.opts.Remote.Branch)
+	rev, err := d.copy().Resolve(d.opts.Remote.Branch)
 	if err != nil {
 		return // nothing was fetched yet
 	}
@@ -119,7 +148,7 @@ func (d *Daemon) resume(ctx context.Context) {
 // pull asks Git for the branch and adopts what is new.
 func (d *Daemon) pull(ctx context.Context) error {
 	start := d.opts.Now()
-	rev, err := d.opts.Store.Fetch(ctx, d.opts.Remote)
+	rev, err := d.copy().Fetch(ctx, d.opts.Remote)
 	d.opts.Metrics.GitFetch.Observe(d.opts.Now().Sub(start).Seconds())
 	if err != nil {
 		return err
@@ -147,7 +176,7 @@ func (d *Daemon) troubled(err error) {
 // adopt makes a revision the one the clusters should be at.
 func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 	start := d.opts.Now()
-	tree, err := d.opts.Store.Tree(rev.Commit)
+	tree, err := d.copy().Tree(rev.Commit)
 	if err != nil {
 		return err
 	}
@@ -158,7 +187,7 @@ func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 	if len(bad) > 0 {
 		return fmt.Errorf("revision %s is refused: %d names can be mistaken for others, such as %s", rev.Commit, len(bad), bad[0])
 	}
-	change, err := d.fleet.Advance(ctx, tree, Before(d.opts.Store, rev.Commit))
+	change, err := d.fleet.Advance(ctx, tree, Before(d.copy(), rev.Commit))
 	if err != nil {
 		return fmt.Errorf("revision %s: %w", rev.Commit, err)
 	}
@@ -187,21 +216,21 @@ func Before(store *git.Store, commit git.Hash) eval.History {
 func (d *Daemon) announce(rev git.Revision, change Change, took time.Duration) {
 	verdict := d.fleet.Verdict().Short()
 	diags := d.fleet.Diags()
-	errors, _ := diags.Count()
+	mistakes, _ := diags.Count()
 	d.mu.Lock()
 	d.source.Revision, d.source.Subject = rev.Commit.String(), rev.Subject
-	d.source.Verdict, d.source.Errors, d.source.Message = verdict, errors, ""
+	d.source.Verdict, d.source.Errors, d.source.Message = verdict, mistakes, ""
 	source := d.source
 	d.mu.Unlock()
 	d.opts.Metrics.Source(source)
 	d.opts.Metrics.RenderMisses.Add(float64(change.Evaluations))
 	d.opts.Metrics.RenderHits.Add(float64(change.Looked - change.Evaluations))
 	d.opts.Metrics.ReconcileDuration.WithLabelValues("evaluate").Observe(took.Seconds())
-	d.opts.Log.Info("revision evaluated", "rev", rev.Commit.String(), "verdict", verdict, "errors", errors,
+	d.opts.Log.Info("revision evaluated", "rev", rev.Commit.String(), "verdict", verdict, "errors", mistakes,
 		"evaluations", change.Declarations+change.Evaluations, "changed", len(change.Changed), "removed", len(change.Removed), "took", took)
 	d.opts.Journal.Append(context.Background(), journal.Record{
 		Time: d.opts.Now(), Kind: journal.Evaluated, Revision: rev.Commit.String(), Actor: rev.Author,
-		Message: fmt.Sprintf("verdict %s, %d errors, %d units changed, %d removed", verdict, errors, len(change.Changed), len(change.Removed)),
+		Message: fmt.Sprintf("verdict %s, %d errors, %d units changed, %d removed", verdict, mistakes, len(change.Changed), len(change.Removed)),
 	})
 }
 
@@ -249,7 +278,7 @@ func (d *Daemon) removal(key catalog.UnitKey, recorded string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s is not declared, and it is not recorded since when: %w", key, err)
 	}
-	descends, err := d.opts.Store.IsAncestor(then, now)
+	descends, err := d.copy().IsAncestor(then, now)
 	if err != nil {
 		return "", fmt.Errorf("%s is not declared, and its history cannot be read: %w", key, err)
 	}

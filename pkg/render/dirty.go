@@ -44,6 +44,19 @@ func (l *links) spread(name string, services map[string]bool) {
 	}
 }
 
+// missing adds those who need a service that is not there: which name they are
+// told to write instead depends on all the names there are.
+func (l *links) missing(cat *catalog.Catalog, services map[string]bool) {
+	for target, callers := range l.callers {
+		if cat.Services[target] != nil {
+			continue
+		}
+		for caller := range callers {
+			services[caller] = true
+		}
+	}
+}
+
 // rewire brings what is known of a service's needs up to date: those of its
 // last good version, if it is broken, as that is what runs.
 func (l *links) rewire(cat *catalog.Catalog, name string) {
@@ -116,11 +129,6 @@ func (st *State) dirty(cat *catalog.Catalog, changed eval.Delta) map[catalog.Uni
 	for name, env := range cat.Environments {
 		st.wanted(cat, env, name, out, changed, parts)
 	}
-	for key := range out {
-		if st.Unknown[key.Environment] {
-			delete(out, key) // it is not known which units there are: all stay as they were
-		}
-	}
 	return out
 }
 
@@ -143,6 +151,9 @@ func (st *State) dirtyParts(cat *catalog.Catalog, changed eval.Delta) (parts map
 		st.links.spread(name, parts) // what it needed before
 		st.links.rewire(cat, name)
 		st.links.spread(name, parts) // what it needs now
+	}
+	if len(changed.Services) > 0 {
+		st.links.missing(cat, parts)
 	}
 	for _, name := range changed.Teams {
 		team(name)

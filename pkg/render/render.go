@@ -56,8 +56,8 @@ type Bundle struct {
 // State is the fleet of one catalog: one value, owned by one goroutine.
 type State struct {
 	Units map[catalog.UnitKey]*Unit
-	// Unknown are the environments whose declaration does not evaluate, so that
-	// it is not known which units they have.
+	// Unknown are the environments whose declaration does not evaluate: those of
+	// their units that are not here cannot be said to be removed.
 	Unknown map[string]bool
 
 	links     links

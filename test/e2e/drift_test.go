@@ -95,7 +95,9 @@ func TestManualEditIsReported(t *testing.T) {
 		t.Errorf("%s, want it to name the Deployment and kubectl-scale", describe(u))
 	}
 	w.remove("prod-eu", "Service", space, "cart")
-	w.waitUnit(unit, "drifted by two", func(u status.Unit) bool { return u.Sync == status.Drifted && strings.Contains(w.reasons(unit), "deleted by hand") })
+	w.waitUnit(unit, "drifted by two", func(u status.Unit) bool {
+		return u.Sync == status.Drifted && strings.Contains(w.reasons(unit), "deleted by hand")
+	})
 	w.quiet()
 	if writes := w.writes(from); len(writes) > 0 {
 		t.Errorf("written:\n  %s\nwant nothing", spelled(writes))

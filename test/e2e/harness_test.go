@@ -168,7 +168,7 @@ func lenience() float64 {
 func within(d time.Duration) time.Duration { return time.Duration(float64(d) * lenience()) }
 
 // patience bounds every wait whose length is not what is tested.
-const patience = 60 * time.Second
+const patience = 30 * time.Second
 
 // eventually polls until the condition gives "", and fails with what it gave last.
 func eventually(t testing.TB, limit time.Duration, what string, condition func() string) time.Duration {

@@ -84,7 +84,9 @@ func printed(t *testing.T, name string, list diag.List, opts Options) []byte {
 		err = Text(&b, list, opts)
 	case "color":
 		opts.Color = true
-		err = Text(&b, list, opts)
+		if err := Text(&b, list, opts); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
 		return []byte(strings.ReplaceAll(b.String(), "\x1b", "ESC"))
 	case "json":
 		err = JSON(&b, list)

@@ -1,0 +1,228 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// process is the real binary as a daemon.
+type process struct {
+	cmd  *exec.Cmd
+	log  *logged
+	done chan struct{}
+}
+
+// spawn starts the binary on a data folder. Its inventory is where the binary
+// keeps it, so worlds with processes run one after the other.
+func (w *world) spawn(data string) *process {
+	w.t.Helper()
+	listen := freeAddress(w.t)
+	secret := filepath.Join(w.t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte(w.secret+"\n"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	p := &process{log: &logged{}, done: make(chan struct{})}
+	p.cmd = exec.Command(reconciler(w.t), "serve", "--repo", w.url, "--data-dir", data, "--kubeconfig", w.lab.kubeconfig,
+		"--listen", listen, "--hook-secret-file", secret, "--poll", "1h", "--log-format", "json")
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	if err := p.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	go func() {
+		_ = p.cmd.Wait() // how it ended is in ProcessState
+		close(p.done)
+	}()
+	w.base = "http://" + listen
+	return p
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// end sends a signal and waits until the process is gone.
+func (p *process) end(t testing.TB, signal syscall.Signal) time.Duration {
+	t.Helper()
+	began := time.Now()
+	_ = p.cmd.Process.Signal(signal)
+	select {
+	case <-p.done:
+	case <-time.After(15 * time.Second):
+		_ = p.cmd.Process.Kill()
+		t.Fatalf("the process is there 15 s after %s; its log:\n%s", signal, lastLines(p.log.String(), 20))
+	}
+	return time.Since(began)
+}
+
+// newProcessWorld is a world whose daemon is the real binary.
+func newProcessWorld(t *testing.T, declared func(w *world) files) *world {
+	t.Helper()
+	w := newWorld(t, declared)
+	w.system = "fairway-system"
+	return w
+}
+
+// swept empties the clusters of this world and of the binary's inventory, and
+// waits until that is done.
+func (w *world) swept() {
+	w.t.Helper()
+	w.abandon()
+	for _, name := range clusters() {
+		eventually(w.t, patience, "the namespaces are gone from "+name, func() string {
+			list, err := w.lab.admin[name].Resource(kinds()["Namespace"]).List(context.Background(), metav1.ListOptions{})
+			if err != nil {
+				return err.Error()
+			}
+			for _, ns := range list.Items {
+				if strings.Contains(ns.GetName(), w.id) || ns.GetName() == w.system {
+					return ns.GetName() + " is there"
+				}
+			}
+			return ""
+		})
+	}
+}
+
+// twenty is a company of twenty services in dev, five teams of four.
+func twenty(w *world) files {
+	out := files{}
+	for team := range 5 {
+		name := fmt.Sprintf("team%d", team)
+		out.and(w.teamFile(name))
+		for n := range 4 {
+			service := fmt.Sprintf("svc%d%d", team, n)
+			needs := ""
+			if n > 0 {
+				needs = fmt.Sprintf("needs: before: service: %q", fmt.Sprintf("svc%d%d", team, n-1))
+			}
+			out.and(w.web(name, service, needs)).and(w.release(w.dev(), name, service, "1.0.0"))
+		}
+	}
+	return out
+}
+
+// TestKill9: the daemon is killed again and again at random moments of a first
+// sync, every third time its data folder is removed too. What comes of it is
+// what an undisturbed run gives: no object missing, none too many, and then rest.
+func TestKill9(t *testing.T) {
+	w := newProcessWorld(t, twenty)
+	data := t.TempDir()
+	p := w.spawn(data)
+	began := time.Now()
+	w.settled(w.head())
+	want := w.essences("local", false)
+	firstSync := time.Since(began)
+	p.end(t, syscall.SIGTERM)
+	w.swept()
+
+	from := w.lab.now(t)
+	kills, data := 0, filepath.Join(t.TempDir(), "data")
+	for ; kills < 12; kills++ {
+		p := w.spawn(data)
+		time.Sleep(time.Duration(rand.Int64N(int64(min(firstSync, 2*time.Second))))) // the random moment is the test
+		p.end(t, syscall.SIGKILL)
+		if kills%3 == 2 {
+			if err := os.RemoveAll(data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Logf("%d kills; %d objects before the last start, %d writes so far", kills, len(w.objects("local")), len(w.writes(from)))
+	p = w.spawn(data)
+	w.settled(w.head())
+	mustEqual(t, "what is live after the kills", want, w.essences("local", false))
+	w.mustBeRecorded("local")
+	for _, r := range w.writes(from) {
+		if r.Verb == "delete" {
+			t.Errorf("deleted: %s", r)
+		}
+	}
+
+	p.end(t, syscall.SIGKILL)
+	if err := os.RemoveAll(data); err != nil {
+		t.Fatal(err)
+	}
+	from = w.lab.now(t)
+	p = w.spawn(data)
+	w.settled(w.head())
+	if writes := w.writes(from); len(writes) > 0 {
+		t.Errorf("a start without data on a converged cluster wrote:\n  %s\nwant nothing", spelled(writes))
+	}
+	p.end(t, syscall.SIGTERM)
+	w.swept()
+}
+
+// mustBeRecorded holds that the inventory has each live object of ours: an
+// object that is not in it would never be removed.
+func (w *world) mustBeRecorded(cluster string) {
+	w.t.Helper()
+	for key, o := range w.objects(cluster) {
+		unit := o.GetAnnotations()["fairway.dev/unit"]
+		if entry := w.inventoryOf(cluster, unit); !strings.Contains(entry, string(o.GetUID())) {
+			w.t.Errorf("%s with UID %s is not in the inventory of %s: %s", key, o.GetUID(), unit, entry)
+		}
+	}
+}
+
+// TestSIGTERM: the daemon ends within ten seconds, whatever it is doing, and
+// leaves no worker behind. A hook that brings the secret had woken it.
+func TestSIGTERM(t *testing.T) {
+	w := newProcessWorld(t, shopAndPay)
+	p := w.spawn(t.TempDir())
+	w.settled(w.head())
+	commit := w.push("pay: strict", w.web("money", "pay", `config: MODE: "strict"`))
+	if code := w.hook("wrong"); code != 401 {
+		t.Errorf("a hook with a wrong secret: %d, want 401", code)
+	}
+	if s := w.source(); s.Revision == commit {
+		t.Error("the daemon looked at Git without a proper hook")
+	}
+	if code := w.hook(w.secret); code != 202 {
+		t.Errorf("a hook with the secret: %d, want 202", code)
+	}
+	w.settled(commit)
+	if got := w.mode("prod-eu", w.prod()); got != "strict" {
+		t.Errorf("after the hook: %q, want the pushed mode", got)
+	}
+	// All is to be evaluated anew when the signal comes.
+	w.push("everything anew", files{"platform/parts/account.cue": w.read("platform/parts/account.cue") + "\n// A remark.\n"})
+	w.hook(w.secret)
+	var busy []int
+	eventually(t, patience, "workers are there", func() string {
+		if busy = workers(p.cmd.Process.Pid); len(busy) == 0 {
+			return "none"
+		}
+		return ""
+	})
+	took := p.end(t, syscall.SIGTERM)
+	t.Logf("ended in %s", took.Round(time.Millisecond))
+	if took > 10*time.Second {
+		t.Errorf("it took %s to end, want 10 s at most", took)
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d, want 0; its log:\n%s", code, lastLines(p.log.String(), 5))
+	}
+	for _, pid := range busy {
+		if raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && strings.Contains(string(raw), "evaluation-worker") {
+			t.Errorf("worker %d is still there", pid)
+		}
+	}
+	w.swept()
+}
