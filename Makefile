@@ -1,5 +1,6 @@
 # Fairway: `make up` runs it, `make test` proves it.
 SHELL := /bin/bash
+export CGO_ENABLED := 0
 .DEFAULT_GOAL := help
 
 BIN := bin/reconciler

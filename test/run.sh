@@ -3,6 +3,7 @@
 # control plane, is built first and kept in a cache keyed by its sources.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export CGO_ENABLED=0 # one static binary, and no C compiler needed
 
 step() { printf '\n== %s (%s)\n' "$1" "$(date +%H:%M:%S)"; }
 

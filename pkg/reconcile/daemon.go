@@ -160,6 +160,9 @@ func (d *Daemon) pull(ctx context.Context) error {
 	if same {
 		return nil
 	}
+	d.opts.Journal.Append(ctx, journal.Record{
+		Time: d.opts.Now(), Kind: journal.RevisionSeen, Revision: rev.Commit.String(), Actor: rev.Author, Message: rev.Subject,
+	})
 	return d.adopt(ctx, rev)
 }
 
