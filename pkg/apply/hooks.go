@@ -19,7 +19,7 @@ func (a *Applier) clearHook(ctx context.Context, unit string, s plan.Step) error
 	if s.UID == "" || !s.Place.DeleteBefore {
 		return nil
 	}
-	if err := a.deleteGate(ctx, unit, s.ID); err != nil {
+	if _, err := a.deleteGate(ctx, unit, s.ID); err != nil {
 		return err
 	}
 	return a.until(ctx, func() (bool, error) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -177,27 +178,29 @@ func (w *worker) ask(ctx context.Context, q question) (a answer, alive bool, err
 	if q.Declare != nil {
 		w.asked++
 	}
-	deadline := false
+	var deadline atomic.Bool
 	timer := time.AfterFunc(WallLimit, func() {
-		deadline = true
+		deadline.Store(true)
 		w.kill()
 	})
-	defer timer.Stop()
 	stop := context.AfterFunc(ctx, w.kill)
-	defer stop()
-	err = writeFrame(w.in, q)
+	err = writeFrame(w.in, q, nil)
 	if err == nil {
-		err = readFrame(w.out, &a)
+		a.Data, err = readFrame(w.out, &a)
 	}
-	if err == nil {
+	inTime, unhurt := timer.Stop(), stop()
+	if err == nil && inTime && unhurt {
 		return a, true, nil
 	}
 	w.kill()
 	_ = w.cmd.Wait()
+	if err == nil {
+		return a, false, nil // it answered, and was killed just then: the next question needs another
+	}
 	if ctx.Err() != nil {
 		return answer{}, false, ctx.Err()
 	}
-	return answer{Faults: []Fault{killed(w.cmd.ProcessState, deadline, w.stderr.String())}}, false, nil
+	return answer{Faults: []Fault{killed(w.cmd.ProcessState, deadline.Load(), w.stderr.String())}}, false, nil
 }
 
 func (w *worker) kill() { _ = w.cmd.Process.Kill() }

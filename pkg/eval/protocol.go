@@ -10,8 +10,10 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 )
 
-// The daemon and its workers talk in frames over pipes: a length, then JSON.
-// Every answer belongs to the one question before it.
+// The daemon and its workers talk in frames over pipes: the length of all, the
+// length of the JSON, the JSON, and behind it bulk data as it is: an output is
+// JSON already and not encoded again. Every answer belongs to the one question
+// before it.
 
 // maxFrame bounds one message in either direction (EVL-7: 64 MiB of output).
 const maxFrame = 64 << 20
@@ -61,8 +63,8 @@ type answer struct {
 	Imports []string `json:"imports,omitempty"`
 	// Packages gives, for the platform question, the imports of each package.
 	Packages map[string][]string `json:"packages,omitempty"`
-	// Data is the evaluated declaration or the unit's output.
-	Data      json.RawMessage          `json:"data,omitempty"`
+	// Data is the evaluated declaration or the unit's output; it is the frame's bulk.
+	Data      json.RawMessage          `json:"-"`
 	Positions map[string]diag.Position `json:"positions,omitempty"`
 	Reference []FieldDoc               `json:"reference,omitempty"`
 	// Faults are the mistakes, by the path of the field they are about.
@@ -81,37 +83,45 @@ type Fault struct {
 	RulePos *diag.Position `json:"rulePos,omitempty"`
 }
 
-func writeFrame(w *bufio.Writer, v any) error {
+// frameHead is the length of a frame and of the JSON in it.
+const frameHead = 8
+
+func writeFrame(w *bufio.Writer, v any, bulk []byte) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
-	if len(body) > maxFrame {
-		return fmt.Errorf("message of %d bytes is over the limit of %d", len(body), maxFrame)
+	size := len(body) + len(bulk)
+	if size > maxFrame {
+		return fmt.Errorf("message of %d bytes is over the limit of %d", size, maxFrame)
 	}
-	var n [4]byte
-	binary.BigEndian.PutUint32(n[:], uint32(len(body)))
-	if _, err := w.Write(n[:]); err != nil {
-		return err
-	}
-	if _, err := w.Write(body); err != nil {
-		return err
+	var n [frameHead]byte
+	binary.BigEndian.PutUint32(n[:4], uint32(size))
+	binary.BigEndian.PutUint32(n[4:], uint32(len(body)))
+	for _, part := range [][]byte{n[:], body, bulk} {
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
 	}
 	return w.Flush()
 }
 
-func readFrame(r *bufio.Reader, v any) error {
-	var n [4]byte
+// readFrame reads one message and gives its bulk; nil where it has none.
+func readFrame(r *bufio.Reader, v any) (bulk []byte, err error) {
+	var n [frameHead]byte
 	if _, err := io.ReadFull(r, n[:]); err != nil {
-		return err
+		return nil, err
 	}
-	size := binary.BigEndian.Uint32(n[:])
-	if size > maxFrame {
-		return fmt.Errorf("message of %d bytes is over the limit of %d", size, maxFrame)
+	size, head := binary.BigEndian.Uint32(n[:4]), binary.BigEndian.Uint32(n[4:])
+	if size > maxFrame || head > size {
+		return nil, fmt.Errorf("message of %d bytes is over the limit of %d", size, maxFrame)
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(r, body); err != nil {
-		return err
+		return nil, err
 	}
-	return json.Unmarshal(body, v)
+	if head < size {
+		bulk = body[head:]
+	}
+	return bulk, json.Unmarshal(body[:head], v)
 }

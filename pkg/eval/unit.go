@@ -19,40 +19,88 @@ type Rendering struct {
 	Evaluated bool
 }
 
+// UnitQuestion is all that a unit's rendering depends on.
+type UnitQuestion struct {
+	Package string
+	Input   json.RawMessage
+	Stamp   Stamp
+}
+
+// UnitKey identifies a rendering by everything it depends on.
+func (e *Evaluator) UnitKey(st *State, q UnitQuestion) (cache.Key, error) {
+	marks, err := json.Marshal(q.Stamp)
+	if err != nil {
+		return cache.Key{}, fmt.Errorf("encode stamp: %w", err)
+	}
+	return cache.KeyOf("unit", e.Engine, q.Package, st.platform.closureOf(q.Package), string(q.Input), string(marks)), nil
+}
+
 // Unit renders one unit by the #Unit of a platform package. Equal inputs and
 // equal platform packages are rendered once.
-func (e *Evaluator) Unit(ctx context.Context, st *State, pkg string, input json.RawMessage, stamp Stamp) (Rendering, error) {
-	marks, err := json.Marshal(stamp)
-	if err != nil {
-		return Rendering{}, fmt.Errorf("encode stamp: %w", err)
+func (e *Evaluator) Unit(ctx context.Context, key cache.Key, q UnitQuestion) (Rendering, error) {
+	if output, faults, ok := e.rendered(key); ok {
+		return Rendering{Key: key, Output: output, Faults: faults}, nil
 	}
-	key := cache.KeyOf("unit", e.Engine, pkg, st.platform.closureOf(pkg), string(input), string(marks))
-	var known struct {
-		Output json.RawMessage `json:"output,omitempty"`
-		Faults []Fault         `json:"faults,omitempty"`
-	}
-	if e.load(key, &known) {
-		return Rendering{Key: key, Output: known.Output, Faults: known.Faults}, nil
-	}
-	a, err := e.Pool.ask(ctx, question{Unit: &unitQuestion{Package: pkg, Input: input, Stamp: stamp}})
+	a, err := e.Pool.ask(ctx, question{Unit: &unitQuestion{Package: q.Package, Input: q.Input, Stamp: q.Stamp}})
 	if err != nil {
 		return Rendering{}, err
 	}
-	known.Output, known.Faults = a.Data, a.Faults
-	if !killedAny(a.Faults) {
-		e.save(key, known)
+	switch {
+	case len(a.Faults) == 0:
+		e.saveRaw(key, append([]byte{tagOutput}, a.Data...))
+	case !killedAny(a.Faults):
+		if faults, err := json.Marshal(a.Faults); err == nil {
+			e.saveRaw(key, append([]byte{tagFaults}, faults...))
+		}
 	}
 	return Rendering{Key: key, Output: a.Data, Faults: a.Faults, Evaluated: true}, nil
+}
+
+// A rendering is kept as one byte that says what it is, and that.
+const (
+	tagOutput = 'o'
+	tagFaults = 'f'
+)
+
+func (e *Evaluator) rendered(key cache.Key) (output json.RawMessage, faults []Fault, ok bool) {
+	if e.Cache == nil {
+		return nil, nil, false
+	}
+	raw, ok := e.Cache.Get(key)
+	switch {
+	case !ok || len(raw) == 0:
+		return nil, nil, false
+	case raw[0] == tagOutput:
+		return raw[1:], nil, true
+	}
+	return nil, faults, raw[0] == tagFaults && json.Unmarshal(raw[1:], &faults) == nil
+}
+
+func (e *Evaluator) saveRaw(key cache.Key, raw []byte) {
+	if e.Cache != nil {
+		_ = e.Cache.Put(key, raw) // a cache that cannot be written costs time only
+	}
 }
 
 // Output reads the output of an earlier rendering back. It reports false where
 // the cache has lost it.
 func (e *Evaluator) Output(key cache.Key) (Output, bool) {
-	var known struct {
-		Output *Output `json:"output"`
-	}
-	if !e.load(key, &known) || known.Output == nil {
+	raw, _, ok := e.rendered(key)
+	var output Output
+	if !ok || raw == nil || json.Unmarshal(raw, &output) != nil {
 		return Output{}, false
 	}
-	return *known.Output, true
+	return output, true
+}
+
+// Recall reads what was derived from a rendering and kept.
+func (e *Evaluator) Recall(key cache.Key, what string, v any) bool {
+	return e.load(derived(key, what), v)
+}
+
+// Keep keeps what was derived from a rendering; it lives as long as that.
+func (e *Evaluator) Keep(key cache.Key, what string, v any) { e.save(derived(key, what), v) }
+
+func derived(key cache.Key, what string) cache.Key {
+	return cache.KeyOf("derived", what, string(key[:]))
 }

@@ -43,7 +43,7 @@ func WorkerMain(in io.Reader, out io.Writer) int {
 	var s *session
 	for {
 		var q question
-		if err := readFrame(r, &q); err != nil {
+		if _, err := readFrame(r, &q); err != nil {
 			if errors.Is(err, io.EOF) {
 				return 0
 			}
@@ -55,7 +55,7 @@ func WorkerMain(in io.Reader, out io.Writer) int {
 			return 2
 		}
 		a := answerTo(&s, q)
-		if err := writeFrame(w, a); err != nil {
+		if err := writeFrame(w, a, a.Data); err != nil {
 			fmt.Fprintf(os.Stderr, "write answer: %v\n", err)
 			return 2
 		}

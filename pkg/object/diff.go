@@ -51,6 +51,12 @@ func Diff(before, after map[string]any) []FieldChange {
 type differ struct{ changes []FieldChange }
 
 func (d *differ) value(path string, noBefore, noAfter bool, before, after any) {
+	if noBefore && isEmpty(after) || noAfter && isEmpty(before) {
+		// It has no leaf that could be listed, and yet may mean a lot: {} in a list
+		// of network rules allows everything.
+		d.changes = append(d.changes, FieldChange{Path: path, Before: before, After: after})
+		return
+	}
 	bm, bok := before.(map[string]any)
 	am, aok := after.(map[string]any)
 	if (bok || noBefore) && (aok || noAfter) && (bok || aok) {
@@ -150,7 +156,22 @@ func MergeKey(element any) string {
 	return ""
 }
 
+func isEmpty(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		return v != nil && len(v) == 0
+	case []any:
+		return v != nil && len(v) == 0
+	}
+	return false
+}
+
 func equal(a, b any) bool {
+	if x, ok := a.(int64); ok {
+		if y, ok := b.(int64); ok {
+			return x == y
+		}
+	}
 	if x, ok := number(a); ok {
 		y, ok := number(b)
 		return ok && x == y

@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -165,6 +166,9 @@ func DecodeFields(raw []byte) (map[string]any, error) {
 	if err := dec.Decode(&fields); err != nil {
 		return nil, err
 	}
+	if dec.More() {
+		return nil, errors.New("something stands after the object")
+	}
 	return numbers(fields).(map[string]any), nil
 }
 
@@ -183,6 +187,9 @@ func numbers(v any) any {
 			return i
 		}
 		f, _ := v.Float64()
+		if f == 0 {
+			return int64(0) // -0.0 would be written as -0, and read back as 0
+		}
 		return f
 	}
 	return v

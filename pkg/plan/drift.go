@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -42,16 +43,24 @@ func drift(d Desired, s Step, seen Seen) (Step, bool) {
 func drifted(live cluster.Live, desired map[string]any) []object.FieldChange {
 	var out []object.FieldChange
 	for _, c := range object.Diff(restrict(live.Fields, desired), desired) {
-		if !sameValue(c.Before, c.After) && !engineMark(c.Path) {
+		if differs(c) && !engineMark(c.Path) {
 			out = append(out, c)
 		}
 	}
 	for _, c := range object.Diff(live.Owned, desired) {
-		if c.After == nil && !engineMark(c.Path) && !slices.ContainsFunc(out, func(o object.FieldChange) bool { return o.Path == c.Path }) {
+		if c.After == nil && differs(c) && !engineMark(c.Path) && !slices.ContainsFunc(out, func(o object.FieldChange) bool { return o.Path == c.Path }) {
 			out = append(out, c)
 		}
 	}
 	return out
+}
+
+// differs reports whether a change means anything to Kubernetes. An empty group
+// and none are one thing, but not as a list's element: an empty network rule
+// allows everything, and no rule nothing.
+func differs(c object.FieldChange) bool {
+	element := strings.HasSuffix(c.Path, "]") && (c.Before == nil) != (c.After == nil)
+	return element || !sameValue(c.Before, c.After)
 }
 
 // engineMark reports a field the engine writes at apply, which is no part of

@@ -99,7 +99,21 @@ func (l *loop) plan(ctx context.Context, live Live, d plan.Desired, seen *survey
 			live.MarkClean(id, m.UID, m.Mark)
 		}
 	}
+	confirm(live, d, g.Live)
 	return p, nil
+}
+
+// confirm records the UIDs of declared objects whose creation was intended and
+// not confirmed, because the process that made them ended before it could.
+func confirm(live Live, d plan.Desired, l plan.Live) {
+	owned, _ := l.Inventory.Members()
+	seen, _ := l.Objects.Members()
+	for _, o := range d.Objects {
+		uid, listed := owned[o.ID]
+		if s, there := seen[o.ID]; there && listed && uid == "" && s.Unit == d.Unit.String() && !s.Deleting {
+			live.Confirm(s.Unit, o.ID, s.UID)
+		}
+	}
 }
 
 // remember puts what was last applied beside what is seen, so that a change can

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 
 // guard holds a unit's objects against what the unit may contain, whatever the
 // path's CUE allowed: it is the last guard and not the first.
-func guard(cat *catalog.Catalog, key catalog.UnitKey, team string, objects []object.Object) diag.List {
+func guard(cat *catalog.Catalog, key catalog.UnitKey, team string, objects []declaredObject) diag.List {
 	var list diag.List
 	namespace := catalog.Namespace(team, key.Environment)
 	_, isTeam := key.Team()
@@ -29,7 +30,7 @@ func guard(cat *catalog.Catalog, key catalog.UnitKey, team string, objects []obj
 	return list
 }
 
-func forbidden(o object.Object, namespace string, isTeam bool) string {
+func forbidden(o declaredObject, namespace string, isTeam bool) string {
 	switch {
 	case isTeam && o.ID.Kind == "Namespace" && o.ID.Group == "" && o.ID.Name == namespace:
 	case o.ID.Namespace == "":
@@ -37,13 +38,41 @@ func forbidden(o object.Object, namespace string, isTeam bool) string {
 	case o.ID.Namespace != namespace:
 		return fmt.Sprintf("a unit may hold objects in its own namespace %s only", namespace)
 	}
-	meta, _ := o.Fields()["metadata"].(map[string]any)
 	for _, field := range []string{"finalizers", "ownerReferences", "managedFields", "uid", "resourceVersion", "generateName", "deletionTimestamp"} {
-		if _, ok := meta[field]; ok {
+		if _, ok := o.metadata[field]; ok {
 			return "metadata." + field + " is not for a unit to set"
 		}
 	}
 	return ""
+}
+
+// declaredObject is as much of an object as the guard looks at. What else is in
+// it is not decoded: a fleet has many objects.
+type declaredObject struct {
+	object.ID
+	metadata map[string]json.RawMessage
+}
+
+// readDeclared reads an object's identity by the exact names of its fields. It
+// refuses what [object.Parse] refuses.
+func readDeclared(raw json.RawMessage) (declaredObject, error) {
+	var fields, meta map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return declaredObject{}, fmt.Errorf("read object: %w", err)
+	}
+	_ = json.Unmarshal(fields["metadata"], &meta) // refused below, as it has no name
+	head := map[string]any{
+		"apiVersion": text(fields["apiVersion"]), "kind": text(fields["kind"]),
+		"metadata": map[string]any{"name": text(meta["name"]), "namespace": text(meta["namespace"])},
+	}
+	o, err := object.FromFields(head)
+	return declaredObject{ID: o.ID, metadata: meta}, err
+}
+
+func text(raw json.RawMessage) string {
+	var s string
+	_ = json.Unmarshal(raw, &s) // what is no text counts as missing
+	return s
 }
 
 // platformFault is a mistake of the path and not of the service's team.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
@@ -29,10 +30,23 @@ type caller struct {
 
 // attempt is one evaluation of a unit.
 type attempt struct {
-	rendering eval.Rendering
+	key       cache.Key
+	question  eval.UnitQuestion
+	evaluated bool
 	output    eval.Output
+	digest    object.Digest
 	diags     diag.List
 }
+
+// facts are what the fleet keeps of a unit that renders. They are kept beside
+// its output, so that a unit rendered before is known without reading that.
+type facts struct {
+	Digest object.Digest `json:"digest"`
+	Idents []uint64      `json:"idents"`
+	Claims []eval.Claim  `json:"claims,omitempty"`
+}
+
+const keptFacts = "facts 1"
 
 // unit makes a unit of what is declared; nil where nothing declares it.
 func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key catalog.UnitKey) (*Unit, bool, error) {
@@ -40,28 +54,46 @@ func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key cata
 	if u == nil {
 		return nil, false, nil
 	}
-	a, err := r.evaluate(ctx, st, es, key)
+	a, err := r.ask(st, es, key)
 	if err != nil {
 		return nil, false, err
 	}
-	u.key, u.Diags = a.rendering.Key, a.diags
+	var known facts
+	if u.key = a.key; len(a.diags) == 0 && r.Evaluator.Recall(a.key, keptFacts, &known) {
+		u.take(known)
+		return u, false, nil
+	}
+	if err := r.evaluate(ctx, es, key, &a); err != nil {
+		return nil, false, err
+	}
+	if u.Diags = a.diags; !u.Diags.Errors() {
+		known, u.Diags = judge(es.Catalog, key, u.Team, a)
+	}
 	if u.Diags.Errors() {
-		return u, a.rendering.Evaluated, nil
+		return u, a.evaluated, nil
 	}
-	objects, err := parse(a.output)
-	if err != nil {
-		u.Diags = append(u.Diags, platformFault(es.Catalog, key, err.Error()))
-		return u, a.rendering.Evaluated, nil
+	r.Evaluator.Keep(a.key, keptFacts, known)
+	u.take(known)
+	return u, a.evaluated, nil
+}
+
+func (u *Unit) take(f facts) {
+	u.Digest, u.Objects, u.idents, u.claims = f.Digest, len(f.Idents), f.Idents, f.Claims
+}
+
+// judge holds an output against what the unit may contain.
+func judge(cat *catalog.Catalog, key catalog.UnitKey, team string, a attempt) (facts, diag.List) {
+	f := facts{Digest: a.digest, Claims: a.output.Claims, Idents: make([]uint64, 0, len(a.output.Objects))}
+	objects := make([]declaredObject, 0, len(a.output.Objects))
+	for _, raw := range a.output.Objects {
+		o, err := readDeclared(raw)
+		if err != nil {
+			return f, diag.List{platformFault(cat, key, err.Error())}
+		}
+		objects = append(objects, o)
+		f.Idents = append(f.Idents, identity(key.Cluster, o.ID))
 	}
-	u.Diags = append(u.Diags, guard(es.Catalog, key, u.Team, objects)...)
-	if u.Diags.Errors() {
-		return u, a.rendering.Evaluated, nil
-	}
-	u.Digest, u.Objects, u.claims = object.Sum(a.rendering.Output), len(objects), a.output.Claims
-	for _, o := range objects {
-		u.idents = append(u.idents, identity(key.Cluster, o.ID))
-	}
-	return u, a.rendering.Evaluated, nil
+	return f, guard(cat, key, team, objects)
 }
 
 // declared reports a unit without content if the catalog declares it.
@@ -84,31 +116,42 @@ func declared(cat *catalog.Catalog, st *State, key catalog.UnitKey) *Unit {
 	return &Unit{Key: key, Team: s.Team, Source: s.Source}
 }
 
-// evaluate renders a unit, or says what keeps it from being rendered.
-func (r *Renderer) evaluate(ctx context.Context, st *State, es *eval.State, key catalog.UnitKey) (attempt, error) {
-	var a attempt
+// ask puts together what a unit is rendered from, or says what keeps it from
+// being rendered.
+func (r *Renderer) ask(st *State, es *eval.State, key catalog.UnitKey) (attempt, error) {
 	input, pkg, diags, err := st.input(es, key)
 	if err != nil || diags.Errors() {
-		a.diags = diags
-		return a, err
+		return attempt{diags: diags}, err
 	}
-	stamp := eval.Stamp{
+	a := attempt{question: eval.UnitQuestion{Package: pkg, Input: input, Stamp: eval.Stamp{
 		Labels:      map[string]string{object.LabelManagedBy: object.ManagedBy},
 		Annotations: map[string]string{object.AnnotationUnit: key.String()},
+	}}}
+	a.key, err = r.Evaluator.UnitKey(es, a.question)
+	return a, err
+}
+
+// evaluate renders what was asked, if anything can be.
+func (r *Renderer) evaluate(ctx context.Context, es *eval.State, key catalog.UnitKey, a *attempt) error {
+	if len(a.diags) > 0 {
+		return nil
 	}
-	if a.rendering, err = r.Evaluator.Unit(ctx, es, pkg, input, stamp); err != nil {
-		return a, err
+	rendering, err := r.Evaluator.Unit(ctx, a.key, a.question)
+	if err != nil {
+		return err
 	}
-	for _, f := range a.rendering.Faults {
-		a.diags = append(a.diags, attribute(es.Catalog, key, pkg, f))
+	a.evaluated = rendering.Evaluated
+	for _, f := range rendering.Faults {
+		a.diags = append(a.diags, attribute(es.Catalog, key, a.question.Package, f))
 	}
 	if len(a.diags) > 0 {
-		return a, nil
+		return nil
 	}
-	if err := json.Unmarshal(a.rendering.Output, &a.output); err != nil {
-		return a, fmt.Errorf("read output: %w", err)
+	a.digest = object.Sum(rendering.Output)
+	if err := json.Unmarshal(rendering.Output, &a.output); err != nil {
+		return fmt.Errorf("read output: %w", err)
 	}
-	return a, nil
+	return nil
 }
 
 // input puts together what the path may look at.

@@ -149,7 +149,7 @@ func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
 	}
 	services, releases, environments := changed.Services, changed.Releases, changed.Environments
 	if len(changed.Environments) > 0 || len(changed.Teams) > 0 {
-		services = slices.Collect(maps.Keys(cat.Services))
+		services = slices.AppendSeq(slices.Clone(services), maps.Keys(cat.Services)) // those that went as well
 	}
 	if len(changed.Environments) > 0 {
 		releases = slices.Collect(maps.Keys(cat.Releases))
@@ -271,7 +271,10 @@ func (r *Renderer) Bundle(ctx context.Context, st *State, es *eval.State, u *Uni
 	}
 	output, ok := r.Evaluator.Output(u.key)
 	if !ok {
-		again, err := r.evaluate(ctx, st, es, u.Key)
+		again, err := r.ask(st, es, u.Key)
+		if err == nil {
+			err = r.evaluate(ctx, es, u.Key, &again)
+		}
 		if err != nil {
 			return Bundle{}, err
 		}

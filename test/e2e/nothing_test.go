@@ -1,8 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -48,15 +46,15 @@ func TestFailedEvaluationChangesNothing(t *testing.T) {
 				}
 				return ""
 			})
+			w.quiet()
+			if writes := w.writes(from); len(writes) > 0 {
+				t.Errorf("written:\n  %s\nwant nothing", spelled(writes))
+			}
 			for _, name := range c.held {
 				u := w.waitSync(name, status.Held)
 				if u.Reason != c.reason || u.Message == "" {
 					t.Errorf("%s, want held for %s", describe(u), c.reason)
 				}
-			}
-			w.quiet()
-			if writes := w.writes(from); len(writes) > 0 {
-				t.Errorf("written:\n  %s\nwant nothing", spelled(writes))
 			}
 			gitIn(t, w.clone, "revert", "--no-edit", "HEAD")
 			w.settled(w.pushHead())
@@ -111,17 +109,8 @@ func workers(parent int) []int {
 	var out []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, stat := range stats {
-		raw, err := os.ReadFile(stat)
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		var pid, ppid int
-		var state string
-		after := raw[bytes.LastIndexByte(raw, ')')+1:]
-		if _, err := fmt.Sscan(string(after), &state, &ppid); err != nil || ppid != parent || state == "Z" {
-			continue
-		}
-		if _, err := fmt.Sscan(string(raw), &pid); err != nil {
+		pid, ppid, ok := parentOf(stat)
+		if !ok || ppid != parent {
 			continue
 		}
 		command, _ := os.ReadFile(filepath.Join(filepath.Dir(stat), "cmdline"))

@@ -50,4 +50,19 @@ func TestPushOneLine(t *testing.T) {
 	if u := w.unit(w.inProd("cart")); u.Revision != commit || u.Sync != status.Synced {
 		t.Errorf("status: %s, want synced at %.7s", describe(u), commit)
 	}
+
+	var took []time.Duration
+	for _, mode := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		began := time.Now()
+		w.push("pay: "+mode, w.web("money", "pay", `config: MODE: "`+mode+`"`))
+		eventually(t, within(2*time.Second), "the change is live", func() string {
+			if got := w.mode("prod-eu", w.prod()); got != mode {
+				return "it is " + got
+			}
+			return ""
+		})
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	t.Logf("from git commit to live, %d pushes: p50 %s, most %s", len(took), took[len(took)/2].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond))
 }

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -39,12 +40,14 @@ func TestClusterUnreachable(t *testing.T) {
 			t.Errorf("status of what cannot be reached: %s", describe(u))
 		}
 	}
+	w.waitReachable("prod-eu", false)
 	w.remove("prod-eu", "Service", w.space("shop", w.prod()), "cart") // nobody is told of it
 	if got := w.mode("prod-eu", w.prod()); got != "" {
 		t.Errorf("the cluster that is cut off has %q", got)
 	}
 	from := w.lab.now(t)
 	w.proxies["prod-eu"].mend()
+	w.waitReachable("prod-eu", true)
 	w.settled(w.head())
 	if got := w.mode("prod-eu", w.prod()); got != "two" {
 		t.Errorf("after it was reachable again it has %q, want the last revision's", got)
@@ -57,4 +60,21 @@ func TestClusterUnreachable(t *testing.T) {
 			t.Errorf("written at the reunion: %s", r)
 		}
 	}
+}
+
+// waitReachable waits until the daemon says of a cluster that it is reachable, or not and why.
+func (w *world) waitReachable(name string, want bool) {
+	w.t.Helper()
+	eventually(w.t, patience, fmt.Sprintf("%s is reachable: %t", name, want), func() string {
+		var list struct{ Items []status.Cluster }
+		if err := w.ask("/api/v1/clusters", &list); err != nil {
+			return err.Error()
+		}
+		for _, c := range list.Items {
+			if c.Name == name && c.Reachable == want && (want || c.Message != "") {
+				return ""
+			}
+		}
+		return fmt.Sprintf("%+v", list.Items)
+	})
 }

@@ -1,0 +1,450 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairway-dev/fairway/pkg/apply"
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/cluster"
+	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/plan"
+)
+
+type fields = map[string]any
+
+const unit = "prod/eu/checkout"
+
+func key() catalog.UnitKey {
+	return catalog.UnitKey{Environment: "prod", Cluster: "eu", Service: "checkout"}
+}
+
+// fake is no cluster: it keeps objects in a map and takes down what it is asked,
+// so that the order of requests can be looked at. What a real API server makes
+// of them is for test/e2e.
+type fake struct {
+	mu        sync.Mutex
+	calls     []string
+	objects   map[object.ID]cluster.Live
+	inventory map[object.ID]string
+	health    map[object.ID]cluster.Entry // what the index says beside "healthy"
+	fails     map[string]error            // by call
+	unknown   bool                        // the inventory cannot be read
+	sticky    bool                        // deleted objects stay, held by a finalizer
+	made      int
+}
+
+func newFake() *fake {
+	return &fake{objects: map[object.ID]cluster.Live{}, inventory: map[object.ID]string{}, health: map[object.ID]cluster.Entry{}, fails: map[string]error{}}
+}
+
+func (f *fake) call(format string, args ...any) error {
+	call := fmt.Sprintf(format, args...)
+	f.calls = append(f.calls, call)
+	return f.fails[call]
+}
+
+func (f *fake) Apply(_ context.Context, r cluster.ApplyRequest) (cluster.Applied, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.call("apply %s", r.Object.ID.Name); err != nil {
+		return cluster.Applied{}, err
+	}
+	live, there := f.objects[r.Object.ID]
+	if !there {
+		f.made++
+		live = cluster.Live{ID: r.Object.ID, UID: fmt.Sprint("made-", f.made), ResourceVersion: "1"}
+	}
+	live.Fields = r.Object.Fields()
+	mark(live.Fields, r.Unit)
+	f.objects[r.Object.ID] = live
+	return cluster.Applied{UID: live.UID, Created: !there}, nil
+}
+
+func mark(f fields, owner string) {
+	meta := f["metadata"].(fields)
+	meta["annotations"] = fields{object.AnnotationUnit: owner}
+}
+
+func (f *fake) Get(_ context.Context, id object.ID, _ string) (cluster.Live, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.call("get %s", id.Name); err != nil {
+		return cluster.Live{}, err
+	}
+	live, there := f.objects[id]
+	if !there {
+		return cluster.Live{}, cluster.ErrNotFound
+	}
+	return live, nil
+}
+
+func (f *fake) Delete(_ context.Context, id object.ID, uid, resourceVersion string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.call("delete %s uid=%s rv=%s", id.Name, uid, resourceVersion); err != nil {
+		return err
+	}
+	if !f.sticky {
+		delete(f.objects, id)
+	}
+	return nil
+}
+
+func (f *fake) Observe(ids []object.ID) object.Set[object.ID, cluster.Entry] {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := map[object.ID]cluster.Entry{}
+	for _, id := range ids {
+		if _, there := f.objects[id]; there {
+			out[id] = cluster.Entry{Health: cluster.Healthy}
+		}
+		if e, said := f.health[id]; said {
+			out[id] = e
+		}
+	}
+	return object.Known(out)
+}
+
+func (f *fake) ReadInventory(context.Context, string) object.Set[object.ID, string] {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.unknown {
+		return object.Unknown[object.ID, string](errors.New("no answer"))
+	}
+	return object.Known(f.inventory)
+}
+
+func (f *fake) Intend(_ context.Context, shard, unit, revision string, ids []object.ID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = id.Name
+	}
+	return f.call("intend %s %s %s: %s", shard, unit, revision, strings.Join(names, " "))
+}
+
+func (f *fake) Confirm(_ string, id object.ID, uid string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_ = f.call("confirm %s %s", id.Name, uid)
+	f.inventory[id] = uid
+}
+
+func (f *fake) Forget(_ string, id object.ID, uid string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_ = f.call("forget %s %s", id.Name, uid)
+	delete(f.inventory, id)
+}
+
+// has puts an object of ours there.
+func (f *fake) has(o object.Object) *fake {
+	live := cluster.Live{ID: o.ID, UID: "uid-" + o.ID.Name, ResourceVersion: "7", Fields: o.Fields()}
+	mark(live.Fields, unit)
+	f.objects[o.ID], f.inventory[o.ID] = live, live.UID
+	return f
+}
+
+func made(kind, name string, annotations fields) object.Object {
+	version := map[string]string{"Deployment": "apps/v1", "Job": "batch/v1", "Ingress": "networking.k8s.io/v1"}[kind]
+	if version == "" {
+		version = "v1"
+	}
+	o, err := object.FromFields(fields{"apiVersion": version, "kind": kind, "metadata": fields{"name": name, "namespace": "shop-prod", "annotations": annotations}})
+	if err != nil {
+		panic(err)
+	}
+	return o
+}
+
+func config(name string) object.Object { return made("ConfigMap", name, nil) }
+
+func hook(name, phase, policy string) object.Object {
+	return made("Job", name, fields{"argocd.argoproj.io/hook": phase, "argocd.argoproj.io/hook-delete-policy": policy})
+}
+
+func wave(o object.Object, n string) object.Object {
+	return made(o.ID.Kind, o.ID.Name, fields{"argocd.argoproj.io/sync-wave": n})
+}
+
+// run plans for a fake and carries the plan out, with what is wanted of it.
+func run(t *testing.T, f *fake, removed string, objects ...object.Object) apply.Result {
+	t.Helper()
+	seen := map[object.ID]plan.Seen{}
+	for id, live := range f.objects {
+		seen[id] = plan.Seen{Entry: cluster.Entry{UID: live.UID, ResourceVersion: live.ResourceVersion, Unit: object.Annotation(live.Fields, object.AnnotationUnit), Clean: true}}
+	}
+	inventory := map[object.ID]string{}
+	for id, uid := range f.inventory {
+		inventory[id] = uid
+	}
+	d := plan.Desired{Unit: key(), Revision: "c0ffee", Objects: objects, Removed: removed}
+	return carryOut(t, f, plan.Compute(d, plan.Live{Objects: object.Known(seen), Inventory: object.Known(inventory)}))
+}
+
+func carryOut(t *testing.T, f *fake, p plan.Plan) apply.Result {
+	t.Helper()
+	a := &apply.Applier{Target: f, Shard: func(catalog.UnitKey) string { return "prod.shop" }, Parallel: 1, WaveTimeout: 100 * time.Millisecond}
+	return a.Run(t.Context(), p)
+}
+
+func (f *fake) expect(t *testing.T, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, f.calls); diff != "" {
+		t.Errorf("requests (-want +got)\n%s", diff)
+	}
+}
+
+// The inventory is widened before the first object is made, each is confirmed
+// when it is there, and phases, waves and kinds follow each other.
+func TestOrder(t *testing.T) {
+	f := newFake()
+	r := run(t, f, "", made("Ingress", "ingress", nil), made("Deployment", "deploy", nil), wave(config("late"), "1"), hook("before", "PreSync", ""),
+		hook("after", "PostSync", ""), config("config"), made("ServiceAccount", "account", nil))
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.expect(t,
+		"intend prod.shop prod/eu/checkout c0ffee: before account config deploy ingress late after",
+		"apply before", "confirm before made-1", "apply account", "confirm account made-2", "apply config", "confirm config made-3",
+		"apply deploy", "confirm deploy made-4", "apply ingress", "confirm ingress made-5", "apply late", "confirm late made-6", "apply after", "confirm after made-7")
+	if r.Writes() != 7 {
+		t.Errorf("writes: got %d, want 7", r.Writes())
+	}
+}
+
+func TestNothingToCreateRecordsNothing(t *testing.T) {
+	f := newFake().has(config("a"))
+	if r := run(t, f, "", config("a")); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.expect(t, "apply a")
+}
+
+func TestNoObjectIsMadeWhenTheInventoryCannotBeWidened(t *testing.T) {
+	f := newFake()
+	f.fails["intend prod.shop prod/eu/checkout c0ffee: a"] = errors.New("no answer")
+	if r := run(t, f, "", config("a")); r.Err == nil || !strings.Contains(r.Err.Error(), "record in the inventory what will be created: no answer") {
+		t.Errorf("got %v", r.Err)
+	}
+	f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a")
+}
+
+func TestFailureStopsWhatStandsAfter(t *testing.T) {
+	gone := config("gone")
+	f := newFake().has(gone)
+	f.fails["apply a"] = cluster.ErrInvalid
+	r := run(t, f, "", config("a"), config("b"), made("Deployment", "deploy", nil))
+	if !errors.Is(r.Err, cluster.ErrInvalid) || r.Err.Error() != "create ConfigMap shop-prod/a: refused as invalid" {
+		t.Errorf("got %v", r.Err)
+	}
+	f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a b deploy", "apply a", "apply b", "confirm b made-1")
+	if r.Writes() != 1 || len(r.Outcomes) != 2 || r.Outcomes[0].Error == "" {
+		t.Errorf("got %+v", r.Outcomes)
+	}
+}
+
+// A conflict is told, and the unit's other objects go on.
+func TestConflictIsTold(t *testing.T) {
+	f := newFake().has(config("a"))
+	delete(f.inventory, config("a").ID)
+	mark(f.objects[config("a").ID].Fields, "prod/eu/other")
+	r := run(t, f, "", config("a"), config("b"))
+	want := "ConfigMap shop-prod/a: belongs to prod/eu/other: is there and is not ours; rename it, or have its owner give it up"
+	if r.Err == nil || r.Err.Error() != want {
+		t.Errorf("got %v\nwant %s", r.Err, want)
+	}
+	f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: b", "apply b", "confirm b made-1")
+}
+
+func TestHeldPlanDoesNothing(t *testing.T) {
+	f := newFake()
+	a := config("a")
+	p := plan.Plan{Unit: key(), Hold: &plan.Hold{Reason: plan.HoldInvalid}, Steps: []plan.Step{{ID: a.ID, Action: plan.Create, Object: &a, Record: true}}}
+	if r := carryOut(t, f, p); r.Err != nil || len(f.calls) > 0 {
+		t.Errorf("got %v, %v", r.Err, f.calls)
+	}
+}
+
+func TestPruneIsBoundToWhatWasRead(t *testing.T) {
+	f := newFake().has(config("a")).has(made("Ingress", "ingress", nil))
+	if r := run(t, f, "removed"); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.expect(t,
+		"get ingress", "delete ingress uid=uid-ingress rv=7", "get ingress", "forget ingress uid-ingress",
+		"get a", "delete a uid=uid-a rv=7", "get a", "forget a uid-a")
+}
+
+// TestGate tries to delete, through a plan that is wrong or old, what must not go.
+func TestGate(t *testing.T) {
+	for _, test := range []struct {
+		name, want string
+		change     func(f *fake)
+	}{
+		{"another owner", `delete ConfigMap shop-prod/a: it belongs to "prod/eu/other" and not to prod/eu/checkout`, func(f *fake) {
+			mark(f.objects[config("a").ID].Fields, "prod/eu/other")
+		}},
+		{"no owner", `delete ConfigMap shop-prod/a: it belongs to "" and not to prod/eu/checkout`, func(f *fake) {
+			mark(f.objects[config("a").ID].Fields, "")
+		}},
+		{"another UID", "delete ConfigMap shop-prod/a: it was made anew by somebody else (UID uid-a, ours was uid-old)", func(f *fake) {
+			f.inventory[config("a").ID] = "uid-old"
+		}},
+		{"not in the inventory", "delete ConfigMap shop-prod/a: it is not in the inventory of prod/eu/checkout", func(f *fake) {
+			delete(f.inventory, config("a").ID)
+		}},
+		{"unknown inventory", "delete ConfigMap shop-prod/a: the inventory of prod/eu/checkout cannot be read", func(f *fake) { f.unknown = true }},
+		{"cannot be read", "read ConfigMap shop-prod/a before deleting it: cluster is unreachable", func(f *fake) { f.fails["get a"] = cluster.ErrUnreachable }},
+		{"not confirmed", "delete ConfigMap shop-prod/a: its creation was not confirmed yet; it is now, and will be deleted", func(f *fake) {
+			f.inventory[config("a").ID] = ""
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake().has(config("a"))
+			test.change(f)
+			r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{{ID: config("a").ID, Action: plan.Prune, UID: "uid-a", ResourceVersion: "7", Owned: "uid-a"}}})
+			if r.Err == nil || r.Err.Error() != test.want {
+				t.Errorf("got %v\nwant %s", r.Err, test.want)
+			}
+			f.expectNo(t, "delete", "forget")
+		})
+	}
+}
+
+func (f *fake) expectNo(t *testing.T, verbs ...string) {
+	t.Helper()
+	for _, call := range f.calls {
+		if verb, _, _ := strings.Cut(call, " "); slices.Contains(verbs, verb) {
+			t.Errorf("there was a %q", call)
+		}
+	}
+}
+
+func TestProtectedKindsAreNeverDeleted(t *testing.T) {
+	claim := made("PersistentVolumeClaim", "data", nil)
+	f := newFake().has(claim)
+	r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{{ID: claim.ID, Action: plan.Prune, UID: "uid-data"}}})
+	if r.Err == nil || !strings.Contains(r.Err.Error(), "never deleted without consent") {
+		t.Errorf("got %v", r.Err)
+	}
+	f.expect(t)
+}
+
+// What a finalizer holds stays in the inventory, and is looked at again.
+func TestForgetOnlyAfterConfirmedAbsence(t *testing.T) {
+	f := newFake().has(config("a"))
+	f.sticky = true
+	if r := run(t, f, "removed"); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.expect(t, "get a", "delete a uid=uid-a rv=7", "get a")
+
+	f = newFake().has(config("a"))
+	f.fails["delete a uid=uid-a rv=7"] = cluster.ErrPrecondition
+	if r := run(t, f, "removed"); !errors.Is(r.Err, cluster.ErrPrecondition) {
+		t.Errorf("got %v", r.Err)
+	}
+	f.expectNo(t, "forget")
+}
+
+func TestReleaseForgetsAndDeletesNothing(t *testing.T) {
+	f := newFake().has(config("a")).has(config("b"))
+	f.inventory[config("b").ID] = "uid-old"
+	if r := run(t, f, "", config("a")); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.expect(t, "apply a", "forget b uid-old")
+}
+
+func TestHooks(t *testing.T) {
+	t.Run("an earlier run goes first", func(t *testing.T) {
+		job := hook("job", "PreSync", "BeforeHookCreation")
+		f := newFake().has(job)
+		if r := run(t, f, "", job, config("a")); r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a", "get job", "delete job uid=uid-job rv=7", "get job", "apply job", "confirm job made-1", "apply a", "confirm a made-2")
+	})
+	t.Run("a run that succeeded goes after", func(t *testing.T) {
+		f := newFake()
+		if r := run(t, f, "", hook("job", "PostSync", "HookSucceeded"), config("a")); r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a job", "apply a", "confirm a made-1", "apply job", "confirm job made-2",
+			"get job", "delete job uid=made-2 rv=1", "get job", "forget job made-2")
+	})
+	t.Run("a run that failed stops the sync and stays", func(t *testing.T) {
+		f := newFake()
+		job := hook("job", "PreSync", "HookSucceeded")
+		f.health[job.ID] = cluster.Entry{Health: cluster.Degraded, Message: "exit 1"}
+		if r := run(t, f, "", job, config("a")); r.Err == nil || r.Err.Error() != "Job shop-prod/job is degraded: exit 1" {
+			t.Errorf("got %v", r.Err)
+		}
+		f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: job a", "apply job", "confirm job made-1")
+	})
+	t.Run("another's object of its name is left alone", func(t *testing.T) {
+		job := hook("job", "PreSync", "BeforeHookCreation")
+		f := newFake().has(job)
+		mark(f.objects[job.ID].Fields, "prod/eu/other")
+		_ = run(t, f, "", job, config("a"))
+		f.expectNo(t, "delete")
+	})
+}
+
+// Waiting for a wave is bounded, ends with the context, and says what for.
+func TestWaiting(t *testing.T) {
+	slow := func() *fake {
+		f := newFake()
+		f.health[config("a").ID] = cluster.Entry{Health: cluster.Progressing, Message: "0 of 2 ready"}
+		return f
+	}
+	f := slow()
+	r := run(t, f, "", config("a"), wave(config("b"), "1"))
+	if !errors.Is(r.Err, context.DeadlineExceeded) || !strings.Contains(r.Err.Error(), "ConfigMap shop-prod/a: 0 of 2 ready") {
+		t.Errorf("got %v", r.Err)
+	}
+	f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a b", "apply a", "confirm a made-1")
+
+	a, b := config("a"), wave(config("b"), "1")
+	p := plan.Compute(plan.Desired{Unit: key(), Objects: []object.Object{a, b}}, plan.Live{
+		Objects: object.Known(map[object.ID]plan.Seen{}), Inventory: object.Known(map[object.ID]string{}),
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	newer := errors.New("a newer revision came")
+	time.AfterFunc(50*time.Millisecond, func() { cancel(newer) })
+	patient := &apply.Applier{Target: slow(), Shard: func(catalog.UnitKey) string { return "s" }, Parallel: 1, WaveTimeout: time.Hour}
+	if r := patient.Run(ctx, p); !errors.Is(r.Err, newer) {
+		t.Errorf("got %v, want %v", r.Err, newer)
+	}
+}
+
+// Steps of one tier go side by side, as many as may.
+func TestParallel(t *testing.T) {
+	f := newFake()
+	var steps []plan.Step
+	for i := range 20 {
+		o := config(fmt.Sprint("c", i))
+		steps = append(steps, plan.Step{ID: o.ID, Action: plan.Create, Object: &o, Record: true})
+	}
+	a := &apply.Applier{Target: f, Shard: func(catalog.UnitKey) string { return "s" }, Parallel: 4, WaveTimeout: time.Second}
+	r := a.Run(t.Context(), plan.Plan{Unit: key(), Steps: steps})
+	if r.Err != nil || r.Writes() != 20 || len(f.objects) != 20 {
+		t.Errorf("got %v, %d writes, %d objects", r.Err, r.Writes(), len(f.objects))
+	}
+	for i, o := range r.Outcomes {
+		if o.ID != steps[i].ID {
+			t.Fatalf("outcome %d is of %s", i, o.ID)
+		}
+	}
+}
