@@ -48,6 +48,7 @@ type loop struct {
 	work   sync.WaitGroup
 
 	counted map[string]int64 // requests already in the metrics, by verb
+	saved   int64            // watch events taken in when the marks were saved last
 }
 
 // target is the revision the cluster should be at. The zero target is none yet.
@@ -157,11 +158,14 @@ const pingEvery = 5 * time.Second
 
 // quiet reports whether the watches are whole, so that nothing need be asked.
 func (l *loop) quiet(live Live) bool {
-	if err := live.SaveMarks(l.marks); err != nil {
-		l.log.Debug("clean marks are not kept", "cluster", l.name, "err", err)
-	}
 	stats := live.Stats()
 	l.count(stats.Requests)
+	if stats.Events != l.saved {
+		l.saved = stats.Events
+		if err := live.SaveMarks(l.marks); err != nil {
+			l.log.Debug("clean marks are not kept", "cluster", l.name, "err", err)
+		}
+	}
 	return stats.Broken == 0
 }
 
@@ -181,9 +185,9 @@ func (l *loop) count(requests map[string]int64) {
 }
 
 func (l *loop) check(ctx context.Context, live Live, broken chan<- error) {
-	ctx, cancel := context.WithTimeout(ctx, pingEvery)
+	limited, cancel := context.WithTimeout(ctx, pingEvery)
 	defer cancel()
-	if err := live.Ping(ctx); err != nil && ctx.Err() == nil {
+	if err := live.Ping(limited); err != nil && ctx.Err() == nil { // silence is an answer, too
 		select {
 		case broken <- err:
 		default:

@@ -44,6 +44,10 @@ func (q *queue) add(at time.Time, keys ...catalog.UnitKey) {
 func (q *queue) take(now time.Time, limit int) (keys []catalog.UnitKey, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	free := limit - len(q.busy)
+	if free < min(limit/4, len(q.due)) {
+		return nil, next // looking through all that is due pays for many at once
+	}
 	teamsFirst := false
 	for key := range q.busy {
 		if _, isTeam := key.Team(); isTeam {
@@ -70,7 +74,7 @@ func (q *queue) take(now time.Time, limit int) (keys []catalog.UnitKey, next tim
 		keys = services
 	}
 	slices.SortFunc(keys, func(a, b catalog.UnitKey) int { return q.due[a].Compare(q.due[b]) })
-	keys = keys[:min(len(keys), max(limit-len(q.busy), 0))]
+	keys = keys[:min(len(keys), free)]
 	for _, key := range keys {
 		delete(q.due, key)
 		q.busy[key] = true

@@ -141,6 +141,18 @@ func TestSuggestionFollowsTheNamesThereAre(t *testing.T) {
 	}
 }
 
+// A service may go in the same commit in which a team changes; its releases are
+// mistakes then. They were forgotten, as all the services there are were looked at.
+func TestServiceGoesWhileATeamChanges(t *testing.T) {
+	w, c, base := small(t)
+	c.Teams = map[string]string{"alpha": "\tchat: \"#here\"\n", "beta": ""}
+	c.Services = map[string]service{"beta/stock": c.Services["beta/stock"]}
+	w.advance(c.write(base))
+	if diff := w.compareWithFull(); diff != "" {
+		t.Errorf("(-full +incremental)\n%s", diff)
+	}
+}
+
 // A platform edit may make the last good version of a broken service evaluate
 // to something else, whose neighbours must see that.
 func TestPlatformEditReachesLastGoodVersions(t *testing.T) {

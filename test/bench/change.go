@@ -16,9 +16,6 @@ import (
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
-// engine names the evaluator of this program in its caches.
-const engine = "bench"
-
 // changed is what one size of fleet gave.
 type changed struct {
 	services              int
@@ -112,7 +109,7 @@ func (b *bench) open(ctx context.Context, f *fleet) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &eval.Evaluator{Pool: eval.NewPool("", runtime.GOMAXPROCS(0)), Cache: results, Engine: engine}
+	e := &eval.Evaluator{Pool: eval.NewPool("", runtime.GOMAXPROCS(0)), Cache: results, Engine: b.engine}
 	return &line{store: store, fleet: reconcile.NewFleet(e), eval: e, tip: rev.Commit}, nil
 }
 

@@ -64,10 +64,14 @@ type bench struct {
 	rounds, changes   int
 	services, live    []int
 	binary, bare, cue string // programs, built once
+	// engine names this run in its caches: what a run kept in a folder that is
+	// used again must not answer for the next, or nothing would be evaluated.
+	engine string
 }
 
 func (b *bench) run(ctx context.Context, only []string, out string) error {
 	start := time.Now()
+	b.engine = fmt.Sprintf("bench %d", start.UnixNano())
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (b *bench) vet(ctx context.Context) ([]*section, error) {
 	s.add(row{"the same in processor time", ms(ours.cpu()), ms(render.cpu()), times(ours.cpu(), render.cpu()), "", noGoal})
 	s.add(row{"vet beside validation alone (bare CUE renders nothing)", ours.String(), validate.String(), times(ours.wall(), validate.wall()), "", noGoal})
 	s.add(row{"vet beside `cue vet -c ./...` (renders nothing)", ours.String(), cueVet.String(), times(ours.wall(), cueVet.wall()), "S01: below", judge(ours.wall() < cueVet.wall())})
-	s.add(row{"rendering 1,000 services x 3 environments, by proportion", ms(ours.wall() + 2*(render.wall()-validate.wall())), "", "", "S05: <= 4 s", judge(ours.wall()+2*(render.wall()-validate.wall()) <= 4e9)})
+	s.add(row{"rendering 1,000 services x 3 environments: not measured, a lower bound from the floor's rendering", ms(ours.wall() + 2*(render.wall()-validate.wall())), "", "", "S05: <= 4 s", noGoal})
 	s.add(row{"`reconciler version`: a process that does nothing", version.String(), "", "", "", noGoal})
 	s.note("What ran last: %s.", strings.Join(strings.Split(said, "; ")[2*(b.rounds-1):2*b.rounds], "; "))
 	return []*section{s}, nil

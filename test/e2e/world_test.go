@@ -383,13 +383,14 @@ func (w *world) settled(commit string, but ...string) {
 	w.quiet()
 }
 
-// quiet waits until the world's inventory was written and nothing was asked
-// of the clusters for a second and a half, longer than inventories hold back.
+// quiet waits until every creation is recorded in the inventory by its UID, if
+// it is going to be, and the daemon then wrote nothing for a second and a half,
+// longer than inventories hold back.
 func (w *world) quiet() {
 	w.t.Helper()
-	last, since := w.lab.now(w.t), time.Now()
+	last, since, began := w.lab.now(w.t), time.Now(), time.Now()
 	eventually(w.t, patience, "the daemon is quiet", func() string {
-		if n := len(w.writes(last)); n > 0 {
+		if len(w.writes(last)) > 0 || time.Since(began) < 5*time.Second && w.unconfirmed() {
 			last, since = w.lab.now(w.t), time.Now()
 		}
 		if time.Since(since) > 1500*time.Millisecond {
@@ -397,6 +398,26 @@ func (w *world) quiet() {
 		}
 		return "it writes"
 	})
+}
+
+// unconfirmed reports whether an inventory has creations without a UID.
+func (w *world) unconfirmed() bool {
+	w.t.Helper()
+	for _, name := range clusters() {
+		list, err := w.lab.admin[name].Resource(kinds()["ConfigMap"]).Namespace(w.system).List(context.Background(), metav1.ListOptions{})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, part := range list.Items {
+			data, _ := part.Object["data"].(map[string]any)
+			for _, value := range data {
+				if text, _ := value.(string); strings.Contains(text, `,""]`) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // kinds are those that tests look at.
