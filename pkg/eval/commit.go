@@ -110,18 +110,34 @@ func placeFrom(source string) place {
 func (st *State) twinDiags() diag.List {
 	var list diag.List
 	for _, identity := range sortedKeys(st.twins) {
-		sources := st.sources[identity]
-		for i, source := range sources {
-			e, other := st.entries[source], st.entries[sources[(i+1)%len(sources)]]
-			list = append(list, diag.Diag{
-				Code: "declared-twice", Severity: diag.Error, Pos: e.at("name"), Subject: e.place.subject(),
-				Message: fmt.Sprintf("%s %q is declared twice", e.place.kind, e.place.name()),
-				Hint:    "rename one of them: units are spelled environment/cluster/service",
-				Related: []diag.Related{{Pos: other.at("name"), Note: "the other declaration"}},
-			})
-		}
+		list = append(list, st.twinsOf(identity)...)
 	}
 	return list
+}
+
+func (st *State) twinsOf(identity string) diag.List {
+	var list diag.List
+	sources := st.sources[identity]
+	for i, source := range sources {
+		e, other := st.entries[source], st.entries[sources[(i+1)%len(sources)]]
+		list = append(list, diag.Diag{
+			Code: "declared-twice", Severity: diag.Error, Pos: e.at("name"), Subject: e.place.subject(),
+			Message: fmt.Sprintf("%s %q is declared twice", e.place.kind, e.place.name()),
+			Hint:    "rename one of them: units are spelled environment/cluster/service",
+			Related: []diag.Related{{Pos: other.at("name"), Note: "the other declaration"}},
+		})
+	}
+	return list
+}
+
+// TwinsOf says where else the thing is declared that a source declares; nothing
+// where it is declared once.
+func (st *State) TwinsOf(source string) diag.List {
+	e := st.entries[source]
+	if e == nil || !st.twins[e.place.identity()] {
+		return nil
+	}
+	return st.twinsOf(e.place.identity())
 }
 
 func (e *entry) at(field string) diag.Position {

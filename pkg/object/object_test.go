@@ -147,7 +147,8 @@ func TestCanonicalBytes(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
-		`{"apiVersion":"v1","kind":"A","metadata":{"name":"n"}}`, `{"apiVersion":"v1","kind":"A","metadata":{"name":"n"},"x":[-0.0,1e21,1e-7,9223372036854775808,1E400]}`,
+		`{"apiVersion":"v1","kind":"A","metadata":{"name":"n"}}`, `{"apiVersion":"v1","kind":"A","metadata":{"name":"n"},"x":[-0.0,1e21,1e-7,9223372036854775808]}`,
+		`{"apiVersion":"v1","kind":"A","metadata":{"name":"n"},"x":1E400}`,
 		`{"apiVersion":"a/b/c","kind":"A","metadata":{"name":"\ud800"},"\u2028":"<"}`, `null`, `{`, `[[[[`, "{\"apiVersion\":\"v1\",\"kind\":\"A\",\"metadata\":{\"name\":\"\xff\"}}",
 	} {
 		f.Add([]byte(s))

@@ -153,6 +153,39 @@ func TestServiceGoesWhileATeamChanges(t *testing.T) {
 	}
 }
 
+// A team that declares or releases what another team has holds the unit, and
+// neither takes it over nor removes anything of it.
+func TestNobodyTakesOverAnothersUnit(t *testing.T) {
+	for name, change := range map[string]func(c company){
+		"declared": func(c company) {
+			c.Services["aaa/stock"] = service{Team: "aaa", Name: "stock", Path: "web", Port: 9999}
+		},
+		"declared by a later name": func(c company) {
+			c.Services["zzz/stock"] = service{Team: "zzz", Name: "stock", Path: "web", Port: 9999}
+		},
+		"released": func(c company) {
+			c.Releases["x"] = release{Environment: "dev", Team: "aaa", Service: "stock", Tag: "evil"}
+		},
+		"released instead": func(c company) {
+			delete(c.Releases, "dev/beta/stock")
+			c.Releases["x"] = release{Environment: "dev", Team: "aaa", Service: "stock", Tag: "evil"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, c, base := small(t)
+			c.Teams["aaa"], c.Teams["zzz"] = "", ""
+			change(c)
+			w.advance(c.write(base))
+			if u := w.unit("dev/one/stock"); !u.Held() || !u.Digest.IsZero() {
+				t.Errorf("the unit goes on: %+v", u)
+			}
+			if diff := w.compareWithFull(); diff != "" {
+				t.Errorf("(-full +incremental)\n%s", diff)
+			}
+		})
+	}
+}
+
 // A platform edit may make the last good version of a broken service evaluate
 // to something else, whose neighbours must see that.
 func TestPlatformEditReachesLastGoodVersions(t *testing.T) {

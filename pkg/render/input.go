@@ -175,6 +175,9 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (input json.RawMessa
 	if d := broken(es, key, s.Declared, declaredTeam(team), env.Declared, declaredCluster(cluster), release.Declared); d != nil {
 		return nil, "", d, nil
 	}
+	if d := contested(es, key, s.Source, release.Source); len(d) > 0 {
+		return nil, "", d, nil
+	}
 	needs, diags := cat.Resolve(s, key.Environment)
 	if diags.Errors() {
 		return nil, "", diags, nil
@@ -211,10 +214,7 @@ func broken(es *eval.State, key catalog.UnitKey, on ...catalog.Declared) diag.Li
 		if !d.Broken() {
 			continue
 		}
-		list := slices.Clone(es.DiagsOf(d.Source))
-		for i := range list {
-			list[i].Code, list[i].Subject = codeStandsOn, subjectOf(es.Catalog, key)
-		}
+		list := standsOn(es, key, es.DiagsOf(d.Source))
 		if len(list) == 0 {
 			list = diag.List{{
 				Code: codeStandsOn, Severity: diag.Error, Pos: at(es.Catalog, key, ""), Subject: subjectOf(es.Catalog, key),
@@ -224,6 +224,25 @@ func broken(es *eval.State, key catalog.UnitKey, on ...catalog.Declared) diag.Li
 		return list
 	}
 	return nil
+}
+
+// contested holds a unit of which it is not clear whose it is. Without it a team
+// could take over another's unit, and move it to its own namespace, by declaring
+// or releasing a service of that name as well.
+func contested(es *eval.State, key catalog.UnitKey, service, release string) diag.List {
+	return standsOn(es, key, slices.Concat(
+		es.TwinsOf(service), es.TwinsOf(release),
+		es.Catalog.CheckRelease(catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}),
+	))
+}
+
+// standsOn says of a unit what is wrong with what it stands on.
+func standsOn(es *eval.State, key catalog.UnitKey, wrong diag.List) diag.List {
+	list := slices.Clone(wrong)
+	for i := range list {
+		list[i].Code, list[i].Subject = codeStandsOn, subjectOf(es.Catalog, key)
+	}
+	return list
 }
 
 // callersOf lists who needs the unit's service, in its environment.

@@ -69,7 +69,7 @@ func TestFailedEvaluationChangesNothing(t *testing.T) {
 // revision is evaluated that also removes a service; what was killed stays, and
 // the next push that is let alone goes through.
 func TestKilledEvaluationDeletesNothing(t *testing.T) {
-	w := newWorld(t, shopAndPay)
+	w := newWorld(t, twenty)
 	w.run()
 	from := w.lab.now(t)
 	killed := killWorkers(t)
@@ -80,9 +80,12 @@ func TestKilledEvaluationDeletesNothing(t *testing.T) {
 		}
 		return ""
 	})
-	if n := killed(); n < 3 {
+	n, errors := killed(), w.source().Errors
+	t.Logf("%d workers were killed, and %d declarations or units with them", n, errors)
+	if n < 3 {
 		t.Fatalf("%d workers were killed; that is no test", n)
 	}
+	w.quiet()
 	for _, r := range w.writes(from) {
 		if r.Verb == "delete" {
 			t.Errorf("deleted: %s", r)
@@ -121,16 +124,20 @@ func workers(parent int) []int {
 	return out
 }
 
-// killWorkers kills every evaluation worker of this process, each after a
-// random short life, until it is asked how many that were or the test ends.
+// killWorkers kills evaluation workers of this process until it is asked how many
+// that were or the test ends: the first three as they come, while they compile
+// the platform, and the others at a random moment after that.
 func killWorkers(t *testing.T) (stop func() int) {
 	done, ended := make(chan struct{}), make(chan struct{})
-	n := 0
+	n, born := 0, map[int]time.Time{}
 	go func() {
 		defer close(ended)
 		for {
 			for _, pid := range workers(os.Getpid()) {
-				if (n < 3 || rand.N(40) == 0) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+				if born[pid].IsZero() {
+					born[pid] = time.Now()
+				}
+				if (n < 3 || time.Since(born[pid]) > 150*time.Millisecond && rand.N(4) == 0) && syscall.Kill(pid, syscall.SIGKILL) == nil {
 					n++
 				}
 			}
