@@ -42,7 +42,7 @@ docs: build ## write the reference pages anew
 
 .PHONY: goldens
 goldens: ## write the wanted outputs of tests anew
-	@go test ./pkg/eval ./pkg/diag/format ./test/script -update
+	@go test ./pkg/eval ./pkg/diag/format ./pkg/plan -update
 
 .PHONY: bench
 bench: ## measure, beside floors in the same run; writes docs/benchmarks.md

@@ -84,7 +84,10 @@ type Entry struct {
 	Applied object.Digest
 	// Clean reports that the fields we own are as the server returned them
 	// when Applied was written, or as a plan has since found equal to it.
-	Clean    bool
+	Clean bool
+	// Managed reports that the unit's own field manager applied the object: what
+	// a copied annotation cannot show.
+	Managed  bool
 	Deleting bool
 	Health   HealthStatus
 	// Message says why the object is not healthy; empty for a healthy one.

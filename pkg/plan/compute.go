@@ -120,7 +120,7 @@ func compare(d Desired, o *object.Object, inventory map[object.ID]string, live m
 		return s, true
 	case seen.Deleting:
 		return Step{}, false // wait until it is gone; its deletion is an event
-	case !listed && seen.Unit == d.Unit.String():
+	case !listed && seen.Unit == d.Unit.String() && seen.Managed:
 		s.Action, s.Reason = Update, "its record in the inventory was lost; it is recorded again"
 		return s, true
 	case !owns(d.Unit, o.ID, seen, inventory):

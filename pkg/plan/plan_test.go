@@ -81,7 +81,7 @@ func (s side) has(objects ...object.Object) side {
 	for i, o := range objects {
 		uid := "uid-" + o.ID.Name
 		s.seen[o.ID] = plan.Seen{
-			Entry:  cluster.Entry{UID: uid, ResourceVersion: fmt.Sprint(100 + i), Unit: shop().String(), Applied: o.Digest, Clean: true},
+			Entry:  cluster.Entry{UID: uid, ResourceVersion: fmt.Sprint(100 + i), Unit: shop().String(), Applied: o.Digest, Clean: true, Managed: true},
 			Before: &objects[i],
 		}
 		s.inventory[o.ID] = uid
@@ -172,6 +172,11 @@ func situations() []situation {
 			return s.live()
 		}()},
 		{"lost record", wants(a), func() plan.Live { s := newSide().has(a); clear(s.inventory); return s.live() }()},
+		{"copied annotations", wants(a), func() plan.Live {
+			s := newSide().has(a).change(a, func(s *plan.Seen) { s.Managed = false })
+			clear(s.inventory)
+			return s.live()
+		}()},
 		{"being deleted", wants(a), newSide().has(a).change(a, func(s *plan.Seen) { s.Deleting = true }).live()},
 		{"protected", wants(a), newSide().has(a, namespace).live()},
 		{"budget", wants(a), newSide().has(append(many(6), a)...).live()},

@@ -28,6 +28,7 @@ type flags uint8
 const (
 	deleting flags = 1 << iota // has a deletion timestamp
 	leaving                    // we asked for its deletion
+	managed                    // our manager owns fields of it
 )
 
 func (r *record) isClean() bool { return r.clean != (cluster.Mark{}) && r.mark == r.clean }
@@ -35,7 +36,7 @@ func (r *record) isClean() bool { return r.clean != (cluster.Mark{}) && r.mark =
 func (r *record) entry() cluster.Entry {
 	return cluster.Entry{
 		UID: r.uid, ResourceVersion: r.rv, Unit: r.unit, Commit: r.commit, Applied: r.applied,
-		Clean: r.isClean(), Deleting: r.flags&deleting != 0, Health: r.health, Message: r.message,
+		Clean: r.isClean(), Managed: r.flags&managed != 0, Deleting: r.flags&deleting != 0, Health: r.health, Message: r.message,
 	}
 }
 
@@ -57,7 +58,10 @@ func recordOf(h *owned.Hasher, fields map[string]any, by string) record {
 	if by == "" {
 		by = manager(r.unit)
 	}
-	r.mark, _ = h.Mark(fields, by)
+	mark, ours := h.Mark(fields, by)
+	if r.mark = mark; ours {
+		r.flags |= managed
+	}
 	r.health, r.message = healthOf(fields)
 	return r
 }
