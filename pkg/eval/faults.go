@@ -83,12 +83,18 @@ func (r reading) fault(e errors.Error) (Fault, bool) {
 	if inner := errors.Errors(errors.Unwrap(e)); f.Message == "import failed" && len(inner) > 0 {
 		format, args = inner[0].Msg()
 		f.Code, f.Message = "import", fmt.Sprintf(format, args...)
+		e = inner[0]
 	}
 	if strings.Contains(f.Message, "errors in empty disjunction") {
 		return f, false // what follows says what they are
 	}
-	r.place(&f, e)
+	written := r.place(&f, e)
 	r.reword(&f)
+	if !written && f.RulePos != nil && rank(f.Code) != rank("missing-field") && f.Code != codeDerived {
+		// Nothing the author wrote takes part: the mistake is in what they import.
+		f.Pos, f.RulePos = *f.RulePos, nil
+		f.Hint = "this is for the owner of " + path.Dir(f.Pos.File) + " to mend"
+	}
 	return f, true
 }
 
@@ -108,8 +114,9 @@ func (r reading) path(parts []string) string {
 	return joined
 }
 
-// place finds where the author wrote the value, and where the rule stands.
-func (r reading) place(f *Fault, e errors.Error) {
+// place finds where the author wrote the value, and where the rule stands. It
+// reports whether the author wrote anything of it.
+func (r reading) place(f *Fault, e errors.Error) bool {
 	var mine, rule diag.Position
 	for _, pos := range append([]token.Pos{e.Position()}, e.InputPositions()...) {
 		p := position(pos)
@@ -133,6 +140,7 @@ func (r reading) place(f *Fault, e errors.Error) {
 	case rule.File != "":
 		f.RulePos = &rule
 	}
+	return mine.File != ""
 }
 
 // nearest is where a field would be written: in the nearest group around it

@@ -3,6 +3,7 @@ package eval
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,8 +111,11 @@ func (p *Pool) ready(ctx context.Context, w *worker) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !alive {
+	switch {
+	case !alive && len(a.Faults) > 0:
 		return nil, fmt.Errorf("compile the platform: %s", a.Faults[0].Message)
+	case !alive: // it answered, and was killed just then
+		return nil, fmt.Errorf("compile the platform: %w", cmp.Or(ctx.Err(), context.DeadlineExceeded))
 	}
 	w.version = version
 	return w, nil

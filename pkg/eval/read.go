@@ -68,6 +68,7 @@ func readFile(tree *git.Tree, name string, e git.Entry) (string, *Fault, error) 
 // platform is what declarations import, and who imports what.
 type platform struct {
 	digest cache.Key
+	files  map[string]string
 	// packages gives each package's own content and its imports, by folder.
 	packages map[string]packageInfo
 	faults   []Fault
@@ -90,7 +91,7 @@ func (e *Evaluator) loadPlatform(ctx context.Context, tree *git.Tree) (platform,
 	for _, name := range sortedKeys(files) {
 		parts = append(parts, name, files[name])
 	}
-	p.digest = cache.KeyOf(parts...)
+	p.digest, p.files = cache.KeyOf(parts...), files
 	e.Pool.SetPlatform(files)
 	var imports map[string][]string
 	key := cache.KeyOf("platform", e.Engine, string(p.digest[:]))

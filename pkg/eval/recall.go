@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fairway-dev/fairway/pkg/git"
 )
@@ -23,6 +24,7 @@ func (e *Evaluator) recall(ctx context.Context, p platform, evaluated map[string
 	if history == nil {
 		return nil
 	}
+	var missing []*entry
 	for _, source := range sortedKeys(evaluated) {
 		ent := evaluated[source]
 		if ent == nil || len(ent.diags) == 0 || ent.place.kind != kindService && ent.place.kind != kindEnvironment {
@@ -31,8 +33,53 @@ func (e *Evaluator) recall(ctx context.Context, p platform, evaluated map[string
 		if err := e.recallOne(ctx, p, ent, history); err != nil {
 			return fmt.Errorf("look for the last good version of %s: %w", source, err)
 		}
+		if ent.good == nil {
+			missing = append(missing, ent)
+		}
+	}
+	for _, root := range []string{"platform", "schema"} {
+		var err error
+		if missing, err = e.recallPlatform(ctx, p, root, missing, history); err != nil {
+			return fmt.Errorf("look for the last good %s: %w", root, err)
+		}
 	}
 	return nil
+}
+
+// recallPlatform tries what no earlier version of its own helps under earlier
+// platforms: then it was a change of the platform that broke it. It returns
+// what is still missing.
+func (e *Evaluator) recallPlatform(ctx context.Context, p platform, root string, missing []*entry, history History) ([]*entry, error) {
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	defer e.Pool.SetPlatform(p.files)
+	tried := 0
+	var failed error
+	err := history(root, func(tree *git.Tree) bool {
+		earlier, err := e.loadPlatform(ctx, tree)
+		if err != nil {
+			failed = err
+			return false
+		}
+		missing = slices.DeleteFunc(missing, func(ent *entry) bool {
+			found, _, err := e.evaluate(ctx, tree, earlier, ent.place)
+			if err != nil {
+				failed = err
+			}
+			if found == nil || len(found.diags) > 0 {
+				return false
+			}
+			ent.good = found
+			return true
+		})
+		tried++
+		return failed == nil && len(missing) > 0 && tried < maxRecall
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	return missing, err
 }
 
 func (e *Evaluator) recallOne(ctx context.Context, p platform, ent *entry, history History) error {
