@@ -201,6 +201,45 @@ func TestPlatformEditReachesLastGoodVersions(t *testing.T) {
 	}
 }
 
+// A path that does not compile holds its services, and their neighbours on
+// other paths go on knowing them: also in a process that never saw them well.
+func TestBrokenPathLeavesNeighboursAlone(t *testing.T) {
+	w, c, base := small(t)
+	c.Services = maps.Clone(c.Services)
+	c.Services["beta/jobs"] = service{Team: "beta", Name: "jobs", Path: "worker", Needs: map[string]string{"front": "http"}}
+	c.Releases = maps.Clone(c.Releases)
+	for _, r := range c.Releases {
+		if r.Service == "front" {
+			r.Team, r.Service = "beta", "jobs"
+			c.Releases[r.key()] = r
+		}
+	}
+	w.advance(c.write(base))
+	before := w.digests()
+	const file = "platform/paths/worker/objects.cue"
+	broken := maps.Clone(base)
+	broken[file] += "\nbroken: nothingOfThatName\n"
+	w.advance(c.write(broken))
+	held := 0
+	for key, digest := range w.digests() {
+		switch {
+		case strings.HasSuffix(key, "/jobs"):
+			held++
+			if !w.unit(key).Held() {
+				t.Errorf("%s is not held", key)
+			}
+		case digest != before[key]:
+			t.Errorf("%s changed", key)
+		}
+	}
+	if held == 0 {
+		t.Error("there is no unit of the broken path")
+	}
+	if diff := w.compareWithFull(); diff != "" {
+		t.Errorf("(-full +incremental)\n%s", diff)
+	}
+}
+
 // TestGuard renders what a path must not, and expects that the unit is held and
 // the path's owner told.
 func TestGuard(t *testing.T) {
