@@ -86,6 +86,14 @@ func (p *Pool) ask(ctx context.Context, q question) (answer, error) {
 		return answer{}, err
 	}
 	a, alive, err := w.ask(ctx, q)
+	if !alive && err == nil && w.stray {
+		// Somebody else killed it, the system perhaps for want of memory. Once is
+		// no word about the question.
+		if w, err = p.ready(ctx, nil); err != nil {
+			return answer{}, err
+		}
+		a, alive, err = w.ask(ctx, q)
+	}
 	if !alive {
 		w = nil
 	}
@@ -150,6 +158,7 @@ type worker struct {
 	stderr  *tail
 	version int
 	asked   int
+	stray   bool // it was killed, and not by its own limits
 }
 
 func startWorker(command string, network bool) (*worker, error) {
@@ -204,6 +213,7 @@ func (w *worker) ask(ctx context.Context, q question) (a answer, alive bool, err
 	if ctx.Err() != nil {
 		return answer{}, false, ctx.Err()
 	}
+	w.stray = !deadline.Load() && killedFromOutside(w.cmd.ProcessState, w.stderr.String())
 	return answer{Faults: []Fault{killed(w.cmd.ProcessState, deadline.Load(), w.stderr.String())}}, false, nil
 }
 

@@ -109,6 +109,12 @@ func (s *session) graph() map[string][]string {
 	return out
 }
 
+// killedFromOutside reports an end that none of the worker's own limits makes.
+func killedFromOutside(state *os.ProcessState, stderr string) bool {
+	status, _ := state.Sys().(syscall.WaitStatus)
+	return status.Signaled() && status.Signal() == syscall.SIGKILL && !outOfMemory(stderr)
+}
+
 // killed explains the end of a worker in the middle of a question.
 func killed(state *os.ProcessState, deadline bool, stderr string) Fault {
 	f := Fault{Code: codeKilled}
@@ -118,8 +124,10 @@ func killed(state *os.ProcessState, deadline bool, stderr string) Fault {
 		f.Message = fmt.Sprintf("evaluation was stopped: it took longer than %s", WallLimit)
 	case status.Exited() && status.ExitStatus() == exitCPU, status.Signaled() && status.Signal() == syscall.SIGXCPU:
 		f.Message = fmt.Sprintf("evaluation was stopped: it used more than %s of processor time", CPULimit)
-	case outOfMemory(stderr), status.Signaled() && status.Signal() == syscall.SIGKILL:
+	case outOfMemory(stderr):
 		f.Message = fmt.Sprintf("evaluation was stopped: it used more than %d MiB of memory", MemoryLimit>>20)
+	case killedFromOutside(state, stderr):
+		f.Message = "evaluation was killed twice by somebody else, the system perhaps for want of memory"
 	default:
 		f.Message = fmt.Sprintf("evaluation ended the evaluator (%s)", state)
 	}

@@ -22,9 +22,15 @@ type Fleet struct {
 	evaluator *eval.Evaluator
 	renderer  *render.Renderer
 
-	mu       sync.RWMutex
+	mu       sync.RWMutex // held while a tree is evaluated, which may take long
 	declared *eval.State
 	units    *render.State
+
+	// What the loops go by is kept apart, so that an evaluation that takes its
+	// time delays no healing: the units and drift modes of the last whole tree.
+	published sync.RWMutex
+	standing  map[catalog.UnitKey]*render.Unit
+	drift     map[string]catalog.DriftMode
 }
 
 // NewFleet is the fleet of an empty tree.
@@ -32,6 +38,7 @@ func NewFleet(e *eval.Evaluator) *Fleet {
 	return &Fleet{
 		evaluator: e, renderer: &render.Renderer{Evaluator: e},
 		declared: eval.NewState(), units: render.NewState(),
+		standing: map[catalog.UnitKey]*render.Unit{}, drift: map[string]catalog.DriftMode{},
 	}
 }
 
@@ -48,6 +55,7 @@ type Change struct {
 func (f *Fleet) Advance(ctx context.Context, tree *git.Tree, history eval.History) (Change, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	anew := f.declared.Tree == nil
 	declared, err := f.evaluator.Advance(ctx, f.declared, tree, history)
 	if err != nil {
 		return Change{}, fmt.Errorf("evaluate: %w", err)
@@ -57,10 +65,34 @@ func (f *Fleet) Advance(ctx context.Context, tree *git.Tree, history eval.Histor
 		f.declared, f.units = eval.NewState(), render.NewState()
 		return Change{}, err
 	}
+	f.publish(&delta, anew)
 	if f.evaluator.Cache != nil {
 		_ = f.evaluator.Cache.Flush() // a cache that cannot be written costs time only
 	}
 	return Change{Delta: delta, Declarations: declared.Evaluations}, nil
+}
+
+// publish shows the loops what changed. After a start from nothing the delta
+// does not say what went since the last whole tree, so that is found here.
+func (f *Fleet) publish(delta *render.Delta, anew bool) {
+	f.published.Lock()
+	defer f.published.Unlock()
+	if anew {
+		for key := range f.standing {
+			if f.units.Units[key] == nil {
+				delta.Removed = append(delta.Removed, key)
+			}
+		}
+	}
+	for _, key := range delta.Changed {
+		f.standing[key] = f.units.Units[key]
+	}
+	for _, key := range delta.Removed {
+		delete(f.standing, key)
+	}
+	for name, env := range f.declared.Catalog.Environments {
+		f.drift[name] = env.Drift
+	}
 }
 
 // Diags lists all that is wrong.
@@ -73,8 +105,8 @@ func (f *Fleet) Diags() diag.List {
 // Verdict is one hash over all that is wrong and all that should be: equal
 // trees judged by equal engines have equal verdicts.
 func (f *Fleet) Verdict() object.Digest {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
+	f.mu.Lock() // the verdict keeps sums
+	defer f.mu.Unlock()
 	return render.Verdict(f.declared, f.units)
 }
 
@@ -87,17 +119,17 @@ func (f *Fleet) Catalog() *catalog.Catalog {
 
 // Unit gives one unit, or nil.
 func (f *Fleet) Unit(key catalog.UnitKey) *render.Unit {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.units.Units[key]
+	f.published.RLock()
+	defer f.published.RUnlock()
+	return f.standing[key]
 }
 
 // Units lists the units on a cluster, or all for "".
 func (f *Fleet) Units(cluster string) []*render.Unit {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
+	f.published.RLock()
+	defer f.published.RUnlock()
 	var out []*render.Unit
-	for key, u := range f.units.Units {
+	for key, u := range f.standing {
 		if cluster == "" || key.Cluster == cluster {
 			out = append(out, u)
 		}
@@ -121,9 +153,9 @@ func (f *Fleet) Applied(key cache.Key) ([]object.Object, bool) { return f.render
 
 // Drift says what an environment wants done about changes by hand.
 func (f *Fleet) Drift(environment string) catalog.DriftMode {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	if env := f.declared.Catalog.Environments[environment]; env != nil && env.Drift == catalog.Report {
+	f.published.RLock()
+	defer f.published.RUnlock()
+	if f.drift[environment] == catalog.Report {
 		return catalog.Report
 	}
 	return catalog.Heal
