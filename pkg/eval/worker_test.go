@@ -126,6 +126,16 @@ func (p *Pool) idleWorker(t *testing.T, s syscall.Signal) {
 	if err := w.cmd.Process.Signal(s); err != nil {
 		t.Fatal(err)
 	}
+	for s == syscall.SIGSTOP { // it stops a moment later
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, state, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(state, "T") {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // The context ends a question at once, and that is nobody's mistake.

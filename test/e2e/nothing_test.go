@@ -66,16 +66,15 @@ func TestFailedEvaluationChangesNothing(t *testing.T) {
 	}
 }
 
-// TestKilledEvaluationDeletesNothing: workers are killed for as long as a
-// revision is evaluated that also removes a service; what was killed stays, and
-// the next push that is let alone goes through.
+// TestKilledEvaluationDeletesNothing: workers are killed for as long as
+// revisions are evaluated. What somebody else killed is tried again, and
+// nothing is written or deleted over it.
 func TestKilledEvaluationDeletesNothing(t *testing.T) {
 	w := newWorld(t, twenty)
 	w.run()
 	from := w.lab.now(t)
 	killed := killWorkers(t)
-	errors := 0
-	for try := range 10 { // until somebody was in the middle of a declaration or a unit
+	for try := range 4 {
 		remark := fmt.Sprintf("\n// Remark %d.\n", try)
 		doomed := w.push("everything anew", files{"platform/parts/account.cue": w.read("platform/parts/account.cue") + remark})
 		eventually(t, patience, "the revision is judged though workers die", func() string {
@@ -84,14 +83,9 @@ func TestKilledEvaluationDeletesNothing(t *testing.T) {
 			}
 			return ""
 		})
-		if errors = w.source().Errors; errors > 0 {
-			break
-		}
 	}
-	n := killed()
-	t.Logf("%d workers were killed, and %d declarations or units with them", n, errors)
-	if n < 3 || errors == 0 {
-		t.Fatal("nobody was killed in the middle of anything; that is no test")
+	if n := killed(); n < 3 {
+		t.Fatalf("%d workers were killed; that is no test", n)
 	}
 	w.quiet()
 	for _, r := range w.writes(from) {

@@ -74,6 +74,9 @@ func (l *leaves) fields(path string, m map[string]any, t tree) {
 func (l *leaves) value(path string, v any) {
 	switch v := v.(type) {
 	case map[string]any:
+		if len(v) == 0 {
+			l.add(path) // an empty group says something of its own
+		}
 		keys := make([]string, 0, len(v))
 		for k := range v {
 			keys = append(keys, k)
@@ -83,6 +86,9 @@ func (l *leaves) value(path string, v any) {
 			l.value(path+"."+quoteKey(k), v[k])
 		}
 	case []any:
+		if len(v) == 0 {
+			l.add(path)
+		}
 		spell := spelling(v)
 		for i, e := range v {
 			l.value(path+"["+spell(i)+"]", e)
