@@ -85,14 +85,14 @@ func (b *bench) run(ctx context.Context, only []string, out string) error {
 		}
 		s, err := one.run(ctx)
 		sections = append(sections, s...)
+		if out != "" { // after each part: what comes later may fail or be cut short
+			err = errors.Join(err, os.WriteFile(out, []byte(markdown(sections, time.Since(start))), 0o644))
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", one.name, err)
 		}
 	}
-	if out == "" {
-		return nil
-	}
-	return os.WriteFile(out, []byte(markdown(sections, time.Since(start))), 0o644)
+	return nil
 }
 
 // begin announces a section.
