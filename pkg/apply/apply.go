@@ -158,7 +158,7 @@ func (a *Applier) together(ctx context.Context, p plan.Plan, steps []plan.Step) 
 	return out
 }
 
-// ErrConflict: an object of this name is there and belongs to somebody else.
+// errConflict: an object of this name is there and belongs to somebody else.
 var errConflict = errors.New("is there and is not ours; rename it, or have its owner give it up")
 
 func (a *Applier) step(ctx context.Context, p plan.Plan, s plan.Step) error {

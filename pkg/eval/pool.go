@@ -247,8 +247,9 @@ func (t *tail) String() string {
 	return t.buf.String()
 }
 
-// Stand-in for tests of this program's own binary: a test's TestMain calls
-// this first, and becomes a worker if it was started as one.
+// MaybeWorker becomes a worker, and does not return, if this process was
+// started as one. Every main and TestMain of a binary that evaluates calls it
+// first, because a worker is the same binary.
 func MaybeWorker() {
 	if len(os.Args) == 2 && os.Args[1] == WorkerArg {
 		os.Exit(WorkerMain(os.Stdin, os.Stdout))

@@ -15,8 +15,7 @@ import (
 	"cuelang.org/go/cue/token"
 )
 
-// WorkerArg is the argument that makes this binary a worker. The binary's main
-// hands over to [WorkerMain] when it is the only argument.
+// WorkerArg is the argument that makes this binary a worker; see [MaybeWorker].
 const WorkerArg = "evaluation-worker"
 
 // exitCPU is how a worker ends that used up its processor time.
