@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -160,7 +159,7 @@ func (a *app) dialAll(ctx context.Context, f *reconcile.Fleet, sel selector, kub
 		if sel.cluster != "" && sel.cluster != name || c.Broken() {
 			continue
 		}
-		k, err := dial(ctx, name, c.Connection, kubeconfig, nil)
+		k, err := dial(ctx, name, c.Connection, kubeconfig, kube.Options{})
 		if err != nil {
 			closeAll(live)
 			return nil, err
@@ -240,12 +239,13 @@ func liveUnit(ctx context.Context, f *reconcile.Fleet, k *kube.Cluster, key cata
 }
 
 // dial reaches one cluster and learns what it has of ours.
-func dial(ctx context.Context, name, connection, kubeconfig string, log *slog.Logger) (*kube.Cluster, error) {
+func dial(ctx context.Context, name, connection, kubeconfig string, opts kube.Options) (*kube.Cluster, error) {
 	cfg, err := kube.Config(kubeconfig, connection)
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", name, err)
 	}
-	k, err := kube.Connect(ctx, cfg, kube.Options{Name: name, Log: log})
+	opts.Name = name
+	k, err := kube.Connect(ctx, cfg, opts)
 	if err != nil {
 		return nil, err
 	}

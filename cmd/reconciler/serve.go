@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairway-dev/fairway/pkg/api"
+	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
@@ -167,8 +168,8 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		Store: store, Renew: renew, Evaluator: evaluator, Journal: j, Metrics: metrics.New(registry), Log: log,
 		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: password}},
 		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel,
-		Connect: func(ctx context.Context, name, connection string) (reconcile.Live, error) {
-			return s.connect(ctx, name, connection, log)
+		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
+			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard})
 		},
 	})
 	d.api = api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: secret, Token: token, Logger: log})
@@ -213,13 +214,13 @@ func readSecret(file string) (string, error) {
 	return string(raw), nil
 }
 
-func (s settings) connect(ctx context.Context, name, connection string, log *slog.Logger) (reconcile.Live, error) {
+func (s settings) connect(ctx context.Context, name, connection string, opts kube.Options) (reconcile.Live, error) {
 	if other, ok := s.contexts[name]; ok {
 		connection = other
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return dial(ctx, name, connection, s.kubeconfig, log)
+	return dial(ctx, name, connection, s.kubeconfig, opts)
 }
 
 // run serves the API and reconciles until the context ends.

@@ -56,6 +56,8 @@ type Step struct {
 	Fields []object.FieldChange `json:"fields,omitempty"`
 	// By is who changed the object by hand.
 	By []cluster.FieldOwner `json:"by,omitempty"`
+	// Contested: it was put back several times and changed again each time.
+	Contested bool `json:"contested,omitempty"`
 
 	// Object is what is applied; nil for steps that apply nothing.
 	Object *object.Object `json:"-"`

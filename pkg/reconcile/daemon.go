@@ -35,8 +35,9 @@ type Options struct {
 	Renew     func() (*git.Store, error)
 	Remote    git.Remote
 	Evaluator *eval.Evaluator
-	// Connect reaches a cluster by its name and its declared connection.
-	Connect func(ctx context.Context, name, connection string) (Live, error)
+	// Connect reaches a cluster by its name and its declared connection. No
+	// request that changes anything may leave while guard gives an error.
+	Connect func(ctx context.Context, name, connection string, guard func() error) (Live, error)
 	Journal Journal
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
@@ -54,6 +55,7 @@ type Daemon struct {
 	opts  Options
 	fleet *Fleet
 	wake  chan struct{}
+	fence fence
 
 	mu      sync.Mutex
 	store   *git.Store
@@ -81,10 +83,14 @@ func New(o Options) *Daemon {
 // Run works until the context ends, and returns when everything in hand has ended.
 func (d *Daemon) Run(ctx context.Context) {
 	d.opts.Journal.Append(context.Background(), journal.Record{Time: d.opts.Now(), Kind: journal.Started})
+	d.running.Go(func() { d.fence.run(ctx, d.woke) })
 	d.resume(ctx)
 	for failures := 0; ctx.Err() == nil; {
 		wait := d.opts.Poll
-		if err := d.pull(ctx); err != nil {
+		naps := d.fence.seen()
+		err := d.pull(ctx)
+		d.fence.lower(naps) // where Git cannot be read, the cluster's own records say what is newer
+		if err != nil {
 			d.renew(err)
 			failures++
 			wait = min(backoff(failures), d.opts.Poll)
@@ -131,6 +137,18 @@ func (d *Daemon) Wake() {
 	case d.wake <- struct{}{}:
 	default:
 	}
+}
+
+// woke has everything looked at anew after the process was stopped for a while.
+func (d *Daemon) woke() {
+	d.opts.Log.Error("the daemon was stopped for a while; clusters are joined anew")
+	for _, l := range d.loopList() {
+		select {
+		case l.anew <- struct{}{}:
+		default:
+		}
+	}
+	d.Wake()
 }
 
 // resume starts from the last revision the store has, so that a restart needs
@@ -252,8 +270,9 @@ func (d *Daemon) startLoops(ctx context.Context) {
 		l := &loop{
 			name: name, fleet: d.fleet, removal: d.removal, journal: d.opts.Journal, metrics: d.opts.Metrics,
 			log: d.opts.Log, now: d.opts.Now, marks: filepath.Join(d.opts.DataDir, "marks-"+name),
+			anew:  make(chan struct{}, 1),
 			slots: make(chan struct{}, d.opts.Parallel), queue: newQueue(), units: map[catalog.UnitKey]*unitState{},
-			connect: func(ctx context.Context) (Live, error) { return d.opts.Connect(ctx, name, connection) },
+			connect: func(ctx context.Context) (Live, error) { return d.opts.Connect(ctx, name, connection, d.fence.check) },
 		}
 		d.loops[name] = l
 		d.running.Go(func() { l.run(ctx) })

@@ -35,6 +35,7 @@ type loop struct {
 	slots   chan struct{}
 
 	queue *queue
+	anew  chan struct{} // asks for the cluster to be joined anew
 
 	mu     sync.Mutex
 	live   Live
@@ -42,6 +43,8 @@ type loop struct {
 	target target
 	units  map[catalog.UnitKey]*unitState
 	work   sync.WaitGroup
+
+	quarrels quarrels
 
 	counted map[string]int64 // requests already in the metrics, by verb
 	saved   int64            // watch events taken in when the marks were saved last
@@ -132,6 +135,8 @@ func (l *loop) serve(ctx context.Context, live Live) error {
 			return nil
 		case err := <-broken:
 			return err
+		case <-l.anew:
+			return errStopped
 		case <-l.queue.signal:
 		case <-timer:
 		case ev, ok := <-live.Events():

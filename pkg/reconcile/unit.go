@@ -46,6 +46,7 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 		l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
 		return
 	}
+	p = l.calm(key, p)
 	if p.Writes() > 0 {
 		l.note(key, func(s *status.Unit) {
 			s.Sync = status.Applying
@@ -151,6 +152,7 @@ func (l *loop) note(key catalog.UnitKey, change func(*status.Unit)) {
 // record notes what came of a unit, once, from the result.
 func (l *loop) record(live Live, key catalog.UnitKey, goal target, p plan.Plan, r apply.Result, want *render.Unit) {
 	l.chronicle(key, goal, p, r)
+	l.noteHeals(p, r)
 	l.measure(goal, r)
 	if p.Removed != "" && r.Err == nil && l.forgotten(live, key) {
 		l.drop(key)
@@ -232,20 +234,25 @@ func next(s status.Unit, goal target, p plan.Plan, r apply.Result, want *render.
 		s.Digest, s.Objects = want.Digest, want.Objects
 	}
 	s.Sync = status.Synced
-	if what := driftOf(p); what != "" {
-		s.Sync, s.Reason, s.Message = status.Drifted, "ChangedByHand", what
+	if step, drifted := driftOf(p); drifted {
+		s.Sync, s.Reason, s.Message = status.Drifted, "ChangedByHand", fmt.Sprintf("%s %s", step.ID, step.Reason)
 		s.Hint = "put it back, or commit it; the environment reports drift and does not heal it"
+		if step.Contested {
+			s.Reason = "Contested"
+			s.Hint = fmt.Sprintf("stop whoever changes it, or take the field out of what is declared; it is tried again every %s", truce)
+		}
 	}
 	return s
 }
 
-func driftOf(p plan.Plan) string {
+// driftOf is the drift that is only reported, a contested one first.
+func driftOf(p plan.Plan) (found plan.Step, drifted bool) {
 	for _, s := range p.Steps {
-		if s.Action == plan.Drift {
-			return fmt.Sprintf("%s %s", s.ID, s.Reason)
+		if s.Action == plan.Drift && (!drifted || s.Contested && !found.Contested) {
+			found, drifted = s, true
 		}
 	}
-	return ""
+	return found, drifted
 }
 
 func reasonOf(err error) string {

@@ -137,7 +137,7 @@ func lastLines(text string, n int) string {
 }
 
 // reach connects to a cluster by its context, through the world's proxy if it has one.
-func (w *world) reach(ctx context.Context, name, connection string) (reconcile.Live, error) {
+func (w *world) reach(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
 	cfg, err := kube.Config(w.lab.kubeconfig, connection)
 	if err != nil {
 		return nil, err
@@ -147,5 +147,5 @@ func (w *world) reach(ctx context.Context, name, connection string) (reconcile.L
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return kube.Connect(ctx, cfg, kube.Options{Name: name, Namespace: w.system})
+	return kube.Connect(ctx, cfg, kube.Options{Name: name, Namespace: w.system, Guard: guard})
 }

@@ -116,3 +116,39 @@ func (w *world) reasons(unit string) string {
 	}
 	return strings.Join(out, "\n")
 }
+
+// TestQuarrelEnds: a controller that changes a field back each time is answered
+// three times and then reported; the field stays as that controller wants it.
+func TestQuarrelEnds(t *testing.T) {
+	w := newWorld(t, shopAndPay)
+	w.run()
+	space, unit := w.space("shop", w.dev()), w.inDev("cart")
+	from := w.lab.now(t)
+	for range 3 {
+		w.alter("local", "Deployment", space, "cart", "other-controller", scaleTo(3))
+		eventually(t, patience, "it is put back", func() string {
+			if replicas(w.live("local", "Deployment", space, "cart")) == 3 {
+				return "it is as the other one made it"
+			}
+			return ""
+		})
+	}
+	w.alter("local", "Deployment", space, "cart", "other-controller", scaleTo(3))
+	got := w.waitUnit(unit, "contested", func(u status.Unit) bool { return u.Reason == "Contested" })
+	if got.Sync != status.Drifted || !strings.Contains(got.Message, "other-controller") || !strings.Contains(got.Message, "3 times") {
+		t.Errorf("the status is %s", describe(got))
+	}
+	w.quiet()
+	heals := 0
+	for _, r := range w.writes(from) {
+		if r.Object.Resource == "deployments" {
+			heals++
+		}
+	}
+	if heals != 3 {
+		t.Errorf("it was put back %d times, want 3", heals)
+	}
+	if n := replicas(w.live("local", "Deployment", space, "cart")); n != 3 {
+		t.Errorf("the cluster has %d replicas, want 3: the quarrel goes on", n)
+	}
+}

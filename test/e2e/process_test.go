@@ -230,3 +230,34 @@ func TestSIGTERM(t *testing.T) {
 	}
 	w.swept()
 }
+
+// TestStoppedDaemonWritesNothingOld: a daemon is stopped, as with a frozen
+// machine, and another one brings the cluster to a newer revision meanwhile.
+// When the first goes on, it does not put back what it knew.
+func TestStoppedDaemonWritesNothingOld(t *testing.T) {
+	w := newProcessWorld(t, shopAndPay)
+	first := w.spawn(t.TempDir())
+	w.settled(w.head())
+	stopped := w.base
+	_ = first.cmd.Process.Signal(syscall.SIGSTOP)
+	began := time.Now()
+
+	commit := w.push("pay: strict", w.web("money", "pay", `config: MODE: "strict"`))
+	second := w.spawn(t.TempDir())
+	w.settled(commit)
+	time.Sleep(time.Until(began.Add(12 * time.Second))) // longer than the daemon takes for a nap
+	second.end(t, syscall.SIGTERM)
+
+	from := w.lab.now(t)
+	_ = first.cmd.Process.Signal(syscall.SIGCONT)
+	w.base = stopped
+	w.settled(commit)
+	if writes := w.writes(from); len(writes) > 0 {
+		t.Errorf("the daemon that was stopped wrote:\n  %s\nwant nothing", spelled(writes))
+	}
+	if got := w.mode("prod-eu", w.prod()); got != "strict" {
+		t.Errorf("afterwards the mode is %q, want the newer one", got)
+	}
+	first.end(t, syscall.SIGTERM)
+	w.swept()
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -33,11 +32,11 @@ type client struct {
 	requests *requests
 }
 
-func newClient(cfg *rest.Config, timeout time.Duration) (*client, error) {
-	c := &client{requests: &requests{by: map[string]int64{}}}
+func newClient(cfg *rest.Config, opts Options) (*client, error) {
+	c := &client{requests: &requests{by: map[string]int64{}, guard: opts.Guard}}
 	scheme := runtime.NewScheme()
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
-	short := requestConfig(cfg, timeout)
+	short := requestConfig(cfg, opts.Timeout)
 	short.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	var err error
 	if c.http, err = c.transport(short); err != nil {

@@ -38,6 +38,9 @@ type Options struct {
 	Timeout time.Duration
 	// Namespace holds the inventory; "fairway-system" if empty.
 	Namespace string
+	// Guard is asked before every request that changes anything; its error is
+	// that of the request, which is not sent. Nil lets all pass.
+	Guard func() error
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 }
@@ -87,7 +90,7 @@ type Cluster struct {
 // until LoadInventory.
 func Connect(ctx context.Context, cfg *rest.Config, opts Options) (*Cluster, error) {
 	opts = opts.filled()
-	cl, err := newClient(cfg, opts.Timeout)
+	cl, err := newClient(cfg, opts)
 	if err != nil {
 		return nil, fmt.Errorf("connect to cluster %s: %w", opts.Name, err)
 	}

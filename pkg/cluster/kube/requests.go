@@ -7,8 +7,11 @@ import (
 	"sync"
 )
 
-// requests counts what goes over the wire, by verb and resource.
+// requests counts what goes over the wire, by verb and resource, and stops what
+// may not be sent.
 type requests struct {
+	guard func() error // asked before what changes anything; nil lets all pass
+
 	mu sync.Mutex
 	by map[string]int64
 }
@@ -28,6 +31,11 @@ func (r *requests) counts() map[string]int64 {
 // wrap counts each try that a transport makes, retries included.
 func (r *requests) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(req *http.Request) (*http.Response, error) {
+		if r.guard != nil && req.Method != http.MethodGet {
+			if err := r.guard(); err != nil {
+				return nil, err
+			}
+		}
 		r.add(requestKey(req))
 		return next.RoundTrip(req)
 	})
