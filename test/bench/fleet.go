@@ -28,12 +28,15 @@ func unitName(i int) string    { return environment + "/" + clusterName + "/" + 
 
 // serviceFile is where a service is declared, releaseFile what of it runs.
 func serviceFile(i int) string { return "teams/" + team(i) + "/" + serviceName(i) + "/service.cue" }
-func releaseFile(i int) string {
-	return "environments/" + environment + "/releases/" + team(i) + "/" + serviceName(i) + ".cue"
+func releaseFile(i int) string { return releaseIn(environment, i) }
+
+func releaseIn(env string, i int) string {
+	return "environments/" + env + "/releases/" + team(i) + "/" + serviceName(i) + ".cue"
 }
 
-// generate writes a fleet as a Git repository with a working tree.
-func generate(ctx context.Context, top, dir string, services int) (*fleet, error) {
+// generate writes a fleet as a Git repository with a working tree. All is
+// released in the environment of the benchmark, and in those named as well.
+func generate(ctx context.Context, top, dir string, services int, more ...string) (*fleet, error) {
 	f := &fleet{dir: dir, services: services}
 	if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
 		return f, nil
@@ -41,13 +44,19 @@ func generate(ctx context.Context, top, dir string, services int) (*fleet, error
 	if err := f.platform(top); err != nil {
 		return nil, err
 	}
-	files := map[string]string{"environments/" + environment + "/environment.cue": environmentText}
+	files := map[string]string{}
+	everywhere := append([]string{environment}, more...)
+	for rank, env := range everywhere {
+		files["environments/"+env+"/environment.cue"] = environmentText(env, 30+rank)
+	}
 	for i := range services {
 		if i%teamSize == 0 {
 			files["teams/"+team(i)+"/team.cue"] = teamText(i)
 		}
 		files[serviceFile(i)] = serviceText(i, services, 0)
-		files[releaseFile(i)] = releaseText(i)
+		for _, env := range everywhere {
+			files[releaseIn(env, i)] = releaseText(i)
+		}
 	}
 	for name, text := range files {
 		if err := write(filepath.Join(dir, name), text); err != nil {
@@ -94,20 +103,22 @@ func write(name, text string) error {
 	return os.WriteFile(name, []byte(text), 0o644)
 }
 
-const environmentText = `package environment
+func environmentText(name string, rank int) string {
+	return fmt.Sprintf(`package environment
 
 import "fairway.dev/schema"
 
 schema.#Environment & {
-	name:        "prod"
-	description: "The environment of the benchmark."
-	rank:        30
+	name:        %q
+	description: "An environment of the benchmark."
+	rank:        %d
 	clusters: ["prod-eu"]
-	domain: "example.com"
+	domain: "%s.example.com"
 	config: LOG_LEVEL: "info"
 	quota: {cpu: "900", memory: "900Gi", pods: 1000}
 }
-`
+`, name, rank, name)
+}
 
 func teamText(i int) string {
 	return fmt.Sprintf(`package team

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // vetServices is the size of the fleet that is vetted cold.
@@ -54,8 +55,39 @@ func (b *bench) vet(ctx context.Context) ([]*section, error) {
 	s.add(row{"the same in processor time", ms(ours.cpu()), ms(render.cpu()), times(ours.cpu(), render.cpu()), "", noGoal})
 	s.add(row{"vet beside validation alone (bare CUE renders nothing)", ours.String(), validate.String(), times(ours.wall(), validate.wall()), "", noGoal})
 	s.add(row{"vet beside `cue vet -c ./...` (renders nothing)", ours.String(), cueVet.String(), times(ours.wall(), cueVet.wall()), "S01: below", judge(ours.wall() < cueVet.wall())})
-	s.add(row{"rendering 1,000 services x 3 environments: not measured, a lower bound from the floor's rendering", ms(ours.wall() + 2*(render.wall()-validate.wall())), "", "", "S05: <= 4 s", noGoal})
+	if err := b.threefold(ctx, s); err != nil {
+		return nil, err
+	}
 	s.add(row{"`reconciler version`: a process that does nothing", version.String(), "", "", "", noGoal})
 	s.note("What ran last: %s.", strings.Join(strings.Split(said, "; ")[2*(b.rounds-1):2*b.rounds], "; "))
 	return []*section{s}, nil
+}
+
+// threefold measures the same fleet released in three environments.
+func (b *bench) threefold(ctx context.Context, s *section) error {
+	f, err := generate(ctx, b.top, filepath.Join(b.work, "fleet-three-environments"), vetServices, "dev", "staging")
+	if err != nil {
+		return err
+	}
+	var ours, floor, again runs
+	for round := range b.rounds {
+		cache, err := b.fresh(fmt.Sprintf("cache-three-%d", round))
+		if err != nil {
+			return err
+		}
+		for _, one := range []struct {
+			to   *runs
+			name string
+			args []string
+		}{{&floor, b.bare, []string{"render", f.dir}}, {&ours, b.binary, []string{"vet", "-C", f.dir}}, {&again, b.binary, []string{"vet", "-C", f.dir}}} {
+			took, err := spend(ctx, f.dir, []string{"XDG_CACHE_HOME=" + cache}, one.name, one.args...)
+			if err != nil {
+				return err
+			}
+			*one.to = append(*one.to, took)
+		}
+	}
+	s.add(row{"vet, validate and render 1,000 services x 3 environments", ours.String(), floor.String(), times(ours.wall(), floor.wall()), "S05: <= 4 s", judge(ours.wall() <= 4*time.Second)})
+	s.add(row{"the same again, nothing changed", again.String(), "", "", "", noGoal})
+	return nil
 }
