@@ -19,9 +19,11 @@ const module = "github.com/fairway-dev/fairway/"
 // bands only. A package that is not in the table fails the test.
 func bands() map[string]int {
 	return map[string]int{
-		"pkg/diag": 0, "pkg/object": 0, "pkg/git": 0, "pkg/cache": 0,
+		"pkg/diag": 0, "pkg/object": 0, "pkg/git": 0, "pkg/cache": 0, "pkg/eval/sandbox": 0,
 		"pkg/diag/format": 1, "pkg/catalog": 1, "pkg/cluster": 1, "pkg/wave": 1, "pkg/git/githttp": 1,
-		"pkg/eval": 2, "pkg/status": 2, "pkg/journal": 2,
+		"pkg/eval/protocol": 1,
+		"pkg/eval":          2, "pkg/eval/syntax": 2, "pkg/eval/explain": 3, "pkg/eval/worker": 4,
+		"pkg/status": 2, "pkg/journal": 2,
 		"pkg/cluster/kube/internal/owned": 2, "pkg/cluster/kube/internal/inventory": 2, "pkg/cluster/kube": 3,
 		"pkg/metrics": 3, "pkg/render": 3, "pkg/plan": 3,
 		"pkg/apply":      4,
@@ -34,7 +36,7 @@ func bands() map[string]int {
 // only says which packages alone may import something from outside.
 func only() map[string][]string {
 	return map[string][]string{
-		"cuelang.org/go":                            {"pkg/eval", "cmd/reconciler"},
+		"cuelang.org/go":                            {"pkg/eval/syntax", "pkg/eval/explain", "pkg/eval/worker", "cmd/reconciler"},
 		"k8s.io/client-go":                          {"pkg/cluster/kube", "pkg/cluster/kube/internal/owned", "pkg/cluster/kube/internal/inventory", "cmd/reconciler"},
 		"github.com/go-git":                         {"pkg/git"},
 		"github.com/argoproj/argo-cd/gitops-engine": {"pkg/wave", "pkg/cluster/kube"},
@@ -84,6 +86,22 @@ func TestOutsideIsWrapped(t *testing.T) {
 					t.Errorf("%s imports %s, which only %v may", pkg, i, may)
 				}
 			}
+		}
+	}
+}
+
+// TestOnlyWorkersEvaluate holds that the asking side of evaluation does not link
+// CUE, so that nothing of the engine can evaluate within its own process.
+func TestOnlyWorkersEvaluate(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "./pkg/reconcile", "./pkg/api")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for pkg := range strings.Lines(string(out)) {
+		if strings.HasPrefix(pkg, "cuelang.org/go/") {
+			t.Errorf("the engine links %s", strings.TrimSpace(pkg))
 		}
 	}
 }

@@ -11,11 +11,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/eval/worker"
 )
 
 func main() {
-	eval.MaybeWorker()
+	worker.Maybe()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	stop()

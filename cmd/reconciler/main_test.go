@@ -18,13 +18,13 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/spf13/cobra"
 
-	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/eval/worker"
 )
 
 var update = flag.Bool("update", false, "write the wanted outputs of scripts anew")
 
 func TestMain(m *testing.M) {
-	eval.MaybeWorker()
+	worker.Maybe()
 	testscript.Main(m, map[string]func(){"reconciler": main})
 }
 

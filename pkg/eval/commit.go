@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 )
 
 // check turns a result's faults into diagnostics and adds what CUE cannot see:
@@ -19,7 +20,7 @@ func (e *entry) check() diag.List {
 	for _, f := range e.result.Faults {
 		list = append(list, f.Diag(e.place.source(), e.place.subject()))
 	}
-	if len(list) > 0 || e.place.kind == kindRelease {
+	if len(list) > 0 || e.place.kind == protocol.Release {
 		return list
 	}
 	var named struct {
@@ -34,22 +35,6 @@ func (e *entry) check() diag.List {
 		})
 	}
 	return list
-}
-
-// Diag gives the fault a place and a subject. source is where a fault without
-// a place belongs.
-func (f Fault) Diag(source string, subject diag.Subject) diag.Diag {
-	d := diag.Diag{
-		Code: f.Code, Severity: diag.Error, Pos: f.Pos, Message: f.Message,
-		Rule: f.Rule, Hint: f.Hint, Subject: subject,
-	}
-	if d.Pos.File == "" {
-		d.Pos = diag.Position{File: source, Line: 1, Column: 1}
-	}
-	if f.RulePos != nil {
-		d.Related = []diag.Related{{Pos: *f.RulePos, Note: "the rule"}}
-	}
-	return d
 }
 
 func (p place) subject() diag.Subject {
@@ -149,15 +134,15 @@ func (e *entry) at(field string) diag.Position {
 
 func (d *Delta) add(p place) {
 	switch p.kind {
-	case kindTeam:
+	case protocol.Team:
 		d.Teams = append(d.Teams, p.team)
-	case kindService:
+	case protocol.Service:
 		d.Services = append(d.Services, p.service)
-	case kindEnvironment:
+	case protocol.Environment:
 		d.Environments = append(d.Environments, p.environment)
-	case kindCluster:
+	case protocol.Cluster:
 		d.Clusters = append(d.Clusters, p.cluster)
-	case kindRelease:
+	case protocol.Release:
 		d.Releases = append(d.Releases, catalog.ReleaseKey{Environment: p.environment, Service: p.service})
 	}
 }
@@ -177,15 +162,15 @@ func (d *Delta) sort() {
 func (st *State) forget(p place) {
 	c := st.Catalog
 	switch p.kind {
-	case kindTeam:
+	case protocol.Team:
 		delete(c.Teams, p.team)
-	case kindService:
+	case protocol.Service:
 		delete(c.Services, p.service)
-	case kindEnvironment:
+	case protocol.Environment:
 		delete(c.Environments, p.environment)
-	case kindCluster:
+	case protocol.Cluster:
 		delete(c.Clusters, p.cluster)
-	case kindRelease:
+	case protocol.Release:
 		delete(c.Releases, catalog.ReleaseKey{Environment: p.environment, Service: p.service})
 	}
 }
@@ -198,21 +183,21 @@ func (e *entry) put(c *catalog.Catalog) {
 		d.Data = nil
 	}
 	switch p.kind {
-	case kindTeam:
+	case protocol.Team:
 		c.Teams[p.team] = &catalog.Team{Declared: d}
-	case kindService:
+	case protocol.Service:
 		s := serviceOf(d, p.team)
 		if e.good != nil {
 			s.LastGood = serviceOf(catalog.Declared{Name: d.Name, Source: d.Source, Data: e.good.result.Data}, p.team)
 		}
 		c.Services[p.service] = s
-	case kindEnvironment:
+	case protocol.Environment:
 		standing := d.Data
 		if e.good != nil {
 			standing = e.good.result.Data
 		}
 		c.Environments[p.environment] = environmentOf(d, standing)
-	case kindCluster:
+	case protocol.Cluster:
 		var fields struct {
 			Connection struct {
 				Context string `json:"context"`
@@ -220,7 +205,7 @@ func (e *entry) put(c *catalog.Catalog) {
 		}
 		_ = json.Unmarshal(d.Data, &fields) // typed by the schema
 		c.Clusters[p.cluster] = &catalog.Cluster{Declared: d, Connection: fields.Connection.Context}
-	case kindRelease:
+	case protocol.Release:
 		key := catalog.ReleaseKey{Environment: p.environment, Service: p.service}
 		c.Releases[key] = &catalog.Release{Declared: d, Environment: p.environment, Team: p.team}
 	}

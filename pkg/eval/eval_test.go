@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/eval/worker"
 	"github.com/fairway-dev/fairway/pkg/git"
 )
 
 func TestMain(m *testing.M) {
-	eval.MaybeWorker()
+	worker.Maybe()
 	os.Exit(m.Run())
 }
 

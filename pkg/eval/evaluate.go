@@ -11,12 +11,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/git"
 )
 
@@ -58,7 +60,7 @@ type result struct {
 	Imports   []string                 `json:"imports,omitempty"`
 	Data      json.RawMessage          `json:"data,omitempty"`
 	Positions map[string]diag.Position `json:"positions,omitempty"`
-	Faults    []Fault                  `json:"faults,omitempty"`
+	Faults    []protocol.Fault         `json:"faults,omitempty"`
 }
 
 // NewState is the state of an empty tree.
@@ -214,7 +216,7 @@ func (e *Evaluator) resultOf(ctx context.Context, p platform, pl place, files ma
 			return res, false, nil
 		}
 	}
-	a, err := e.Pool.ask(ctx, question{Declare: &declareQuestion{Kind: pl.kind, Dir: pl.dir, Files: files, Field: pl.field}})
+	a, err := e.Pool.ask(ctx, protocol.Question{Declare: &protocol.Declare{Kind: pl.kind, Dir: pl.dir, Files: files, Field: pl.field}})
 	if err != nil {
 		return result{}, false, fmt.Errorf("evaluate %s: %w", pl.source(), err)
 	}
@@ -226,8 +228,8 @@ func (e *Evaluator) resultOf(ctx context.Context, p platform, pl place, files ma
 	return res, true, nil
 }
 
-func killedAny(faults []Fault) bool {
-	return slices.ContainsFunc(faults, func(f Fault) bool { return f.Code == codeKilled || f.Code == codeNoSession })
+func killedAny(faults []protocol.Fault) bool {
+	return slices.ContainsFunc(faults, func(f protocol.Fault) bool { return f.Code == protocol.CodeKilled || f.Code == protocol.CodeNoSession })
 }
 
 func withImports(key cache.Key, closure string) cache.Key {
@@ -250,3 +252,5 @@ func (e *Evaluator) save(key cache.Key, v any) {
 		_ = e.Cache.Put(key, raw) // a cache that cannot be written costs time only
 	}
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

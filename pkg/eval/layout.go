@@ -3,6 +3,8 @@ package eval
 import (
 	"path"
 	"strings"
+
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 )
 
 // Roots are the folders a platform is declared in; nothing else of a revision
@@ -13,7 +15,7 @@ func Roots() []string {
 
 // place is one declaration's place in the repository.
 type place struct {
-	kind kind
+	kind protocol.Kind
 	// dir and file say where it stands; whole reports that all .cue files of
 	// dir belong to it, otherwise only file does.
 	dir, file string
@@ -30,11 +32,11 @@ func (p place) source() string { return path.Join(p.dir, p.file) }
 // name is what the declaration must call itself.
 func (p place) name() string {
 	switch p.kind {
-	case kindTeam:
+	case protocol.Team:
 		return p.team
-	case kindEnvironment:
+	case protocol.Environment:
 		return p.environment
-	case kindCluster:
+	case protocol.Cluster:
 		return p.cluster
 	}
 	return p.service
@@ -50,16 +52,16 @@ func placeOf(file string) (place, bool) {
 	dir, base := path.Dir(file), path.Base(file)
 	switch {
 	case parts[0] == "teams" && len(parts) == 3 && base == "team.cue":
-		return place{kind: kindTeam, dir: dir, file: base, team: parts[1]}, true
+		return place{kind: protocol.Team, dir: dir, file: base, team: parts[1]}, true
 	case parts[0] == "teams" && len(parts) == 4:
-		return place{kind: kindService, dir: dir, file: "service.cue", whole: true, team: parts[1], service: parts[2]}, true
+		return place{kind: protocol.Service, dir: dir, file: "service.cue", whole: true, team: parts[1], service: parts[2]}, true
 	case parts[0] == "environments" && len(parts) == 3 && base == "environment.cue":
-		return place{kind: kindEnvironment, dir: dir, file: base, environment: parts[1]}, true
+		return place{kind: protocol.Environment, dir: dir, file: base, environment: parts[1]}, true
 	case parts[0] == "environments" && len(parts) == 5 && parts[2] == "releases":
 		service := strings.TrimSuffix(base, ".cue")
-		return place{kind: kindRelease, dir: dir, file: base, field: service, environment: parts[1], team: parts[3], service: service}, true
+		return place{kind: protocol.Release, dir: dir, file: base, field: service, environment: parts[1], team: parts[3], service: service}, true
 	case strings.HasPrefix(file, "platform/clusters/") && len(parts) == 4 && base == "cluster.cue":
-		return place{kind: kindCluster, dir: dir, file: base, cluster: parts[2]}, true
+		return place{kind: protocol.Cluster, dir: dir, file: base, cluster: parts[2]}, true
 	}
 	return place{}, false
 }

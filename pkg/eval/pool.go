@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
+	"github.com/fairway-dev/fairway/pkg/eval/sandbox"
 )
 
 // recycleAfter is how many declarations a worker evaluates before it is
@@ -33,10 +35,10 @@ type Pool struct {
 }
 
 // NewPool makes a pool of so many workers. command is the binary to run with
-// WorkerArg; empty means this program.
+// protocol.WorkerArg; empty means this program.
 func NewPool(command string, workers int) *Pool {
 	if command == "" {
-		command = selfPath()
+		command = sandbox.Self()
 	}
 	p := &Pool{command: command, idle: make(chan *worker, max(workers, 1))}
 	for range cap(p.idle) {
@@ -69,12 +71,12 @@ func (p *Pool) Close() {
 
 // ask puts one question. A worker that dies over it is a Fault in the answer,
 // as it is the question's doing; an error means that no worker could be had.
-func (p *Pool) ask(ctx context.Context, q question) (answer, error) {
+func (p *Pool) ask(ctx context.Context, q protocol.Question) (protocol.Answer, error) {
 	var w *worker
 	select {
 	case w = <-p.idle:
 	case <-ctx.Done():
-		return answer{}, ctx.Err()
+		return protocol.Answer{}, ctx.Err()
 	}
 	defer func() { p.idle <- w }()
 	if w != nil && w.asked >= recycleAfter {
@@ -83,14 +85,14 @@ func (p *Pool) ask(ctx context.Context, q question) (answer, error) {
 	}
 	w, err := p.ready(ctx, w)
 	if err != nil {
-		return answer{}, err
+		return protocol.Answer{}, err
 	}
 	a, alive, err := w.ask(ctx, q)
 	if !alive && err == nil && w.stray {
 		// Somebody else killed it, the system perhaps for want of memory. Once is
 		// no word about the question.
 		if w, err = p.ready(ctx, nil); err != nil {
-			return answer{}, err
+			return protocol.Answer{}, err
 		}
 		a, alive, err = w.ask(ctx, q)
 	}
@@ -115,7 +117,7 @@ func (p *Pool) ready(ctx context.Context, w *worker) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, alive, err := w.ask(ctx, question{Platform: &platformQuestion{Files: files}})
+	a, alive, err := w.ask(ctx, protocol.Question{Platform: &protocol.Platform{Files: files}})
 	if err != nil {
 		return nil, err
 	}
@@ -162,10 +164,10 @@ type worker struct {
 }
 
 func startWorker(command string, network bool) (*worker, error) {
-	cmd := exec.Command(command, WorkerArg)
+	cmd := exec.Command(command, protocol.WorkerArg)
 	cmd.Env = []string{"CUE_REGISTRY=none", "GOTRACEBACK=none"}
 	cmd.Dir = "/"
-	cmd.SysProcAttr = isolation(network)
+	cmd.SysProcAttr = sandbox.Isolation(network)
 	stderr := &tail{}
 	cmd.Stderr = stderr
 	stdin, err := cmd.StdinPipe()
@@ -187,19 +189,19 @@ func startWorker(command string, network bool) (*worker, error) {
 
 // ask puts a question and waits for its answer within the wall limit. It
 // reports whether the worker lives on.
-func (w *worker) ask(ctx context.Context, q question) (a answer, alive bool, err error) {
+func (w *worker) ask(ctx context.Context, q protocol.Question) (a protocol.Answer, alive bool, err error) {
 	if q.Declare != nil {
 		w.asked++
 	}
 	var deadline atomic.Bool
-	timer := time.AfterFunc(WallLimit, func() {
+	timer := time.AfterFunc(protocol.WallLimit, func() {
 		deadline.Store(true)
 		w.kill()
 	})
 	stop := context.AfterFunc(ctx, w.kill)
-	err = writeFrame(w.in, q, nil)
+	err = protocol.Write(w.in, q, nil)
 	if err == nil {
-		a.Data, err = readFrame(w.out, &a)
+		a.Data, err = protocol.Read(w.out, &a)
 	}
 	inTime, unhurt := timer.Stop(), stop()
 	if err == nil && inTime && unhurt {
@@ -211,10 +213,10 @@ func (w *worker) ask(ctx context.Context, q question) (a answer, alive bool, err
 		return a, false, nil // it answered, and was killed just then: the next question needs another
 	}
 	if ctx.Err() != nil {
-		return answer{}, false, ctx.Err()
+		return protocol.Answer{}, false, ctx.Err()
 	}
 	w.stray = !deadline.Load() && killedFromOutside(w.cmd.ProcessState, w.stderr.String())
-	return answer{Faults: []Fault{killed(w.cmd.ProcessState, deadline.Load(), w.stderr.String())}}, false, nil
+	return protocol.Answer{Faults: []protocol.Fault{killed(w.cmd.ProcessState, deadline.Load(), w.stderr.String())}}, false, nil
 }
 
 func (w *worker) kill() { _ = w.cmd.Process.Kill() }
@@ -245,13 +247,4 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.buf.String()
-}
-
-// MaybeWorker becomes a worker, and does not return, if this process was
-// started as one. Every main and TestMain of a binary that evaluates calls it
-// first, because a worker is the same binary.
-func MaybeWorker() {
-	if len(os.Args) == 2 && os.Args[1] == WorkerArg {
-		os.Exit(WorkerMain(os.Stdin, os.Stdout))
-	}
 }

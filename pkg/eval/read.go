@@ -10,12 +10,13 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/git"
 )
 
 // readPlace reads a declaration's files. id identifies their content; faults
 // are files that must not be read at all.
-func readPlace(tree *git.Tree, pl place) (files map[string]string, id string, faults []Fault, err error) {
+func readPlace(tree *git.Tree, pl place) (files map[string]string, id string, faults []protocol.Fault, err error) {
 	entries, err := tree.ReadDir(pl.dir)
 	if errors.Is(err, git.ErrNotFound) {
 		return nil, "", nil, nil
@@ -45,10 +46,10 @@ func readPlace(tree *git.Tree, pl place) (files map[string]string, id string, fa
 }
 
 // readFile reads one file; what is no ordinary text of ordinary size is a Fault.
-func readFile(tree *git.Tree, name string, e git.Entry) (string, *Fault, error) {
+func readFile(tree *git.Tree, name string, e git.Entry) (string, *protocol.Fault, error) {
 	at := diag.Position{File: name}
 	if e.Kind != git.File {
-		return "", &Fault{
+		return "", &protocol.Fault{
 			Code: "not-a-file", Pos: at, Message: fmt.Sprintf("%s is a %s", path.Base(name), e.Kind),
 			Hint: "write an ordinary file: links and submodules are never followed",
 		}, nil
@@ -56,11 +57,11 @@ func readFile(tree *git.Tree, name string, e git.Entry) (string, *Fault, error) 
 	raw, err := tree.ReadFile(name)
 	switch {
 	case errors.Is(err, git.ErrTooLarge):
-		return "", &Fault{Code: "too-large", Pos: at, Message: "the file is larger than 1 MiB", Hint: "declare less in one file"}, nil
+		return "", &protocol.Fault{Code: "too-large", Pos: at, Message: "the file is larger than 1 MiB", Hint: "declare less in one file"}, nil
 	case err != nil:
 		return "", nil, err
 	case !utf8.Valid(raw):
-		return "", &Fault{Code: "encoding", Pos: at, Message: "the file is not valid UTF-8", Hint: "save it as UTF-8"}, nil
+		return "", &protocol.Fault{Code: "encoding", Pos: at, Message: "the file is not valid UTF-8", Hint: "save it as UTF-8"}, nil
 	}
 	return string(raw), nil, nil
 }
@@ -71,7 +72,7 @@ type platform struct {
 	files  map[string]string
 	// packages gives each package's own content and its imports, by folder.
 	packages map[string]packageInfo
-	faults   []Fault
+	faults   []protocol.Fault
 }
 
 type packageInfo struct {
@@ -96,7 +97,7 @@ func (e *Evaluator) loadPlatform(ctx context.Context, tree *git.Tree) (platform,
 	var imports map[string][]string
 	key := cache.KeyOf("platform", e.Engine, string(p.digest[:]))
 	if !e.load(key, &imports) {
-		a, err := e.Pool.ask(ctx, question{Platform: &platformQuestion{Files: files}})
+		a, err := e.Pool.ask(ctx, protocol.Question{Platform: &protocol.Platform{Files: files}})
 		if err != nil {
 			return platform{}, fmt.Errorf("compile the platform: %w", err)
 		}
@@ -152,7 +153,7 @@ func (p *platform) gather(tree *git.Tree, dir string, files map[string]string) e
 
 // closure identifies everything a declaration reads beside its own files: the
 // packages it imports, and theirs.
-func (p platform) closure(k kind, imports []string) string {
+func (p platform) closure(k protocol.Kind, imports []string) string {
 	seen := map[string]bool{}
 	var visit func(dir string)
 	visit = func(dir string) {
@@ -167,7 +168,7 @@ func (p platform) closure(k kind, imports []string) string {
 	for _, dir := range imports {
 		visit(dir)
 	}
-	if k != kindService {
+	if k != protocol.Service {
 		visit("schema")
 	}
 	var b strings.Builder
@@ -178,4 +179,4 @@ func (p platform) closure(k kind, imports []string) string {
 }
 
 // closureOf identifies everything a package's #Unit reads.
-func (p platform) closureOf(dir string) string { return p.closure(kindService, []string{dir}) }
+func (p platform) closureOf(dir string) string { return p.closure(protocol.Service, []string{dir}) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/git"
 )
 
@@ -27,7 +28,7 @@ func (e *Evaluator) recall(ctx context.Context, p platform, evaluated map[string
 	var missing []*entry
 	for _, source := range sortedKeys(evaluated) {
 		ent := evaluated[source]
-		if ent == nil || len(ent.diags) == 0 || ent.place.kind != kindService && ent.place.kind != kindEnvironment {
+		if ent == nil || len(ent.diags) == 0 || ent.place.kind != protocol.Service && ent.place.kind != protocol.Environment {
 			continue
 		}
 		if err := e.recallOne(ctx, p, ent, history); err != nil {

@@ -3,37 +3,18 @@ package eval
 import (
 	"context"
 	"fmt"
-	"path"
-	"slices"
-	"strings"
 
-	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/ast"
-	"cuelang.org/go/cue/format"
-
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/git"
 )
 
-// FieldDoc is one field of what may be declared, as its definition documents it.
-type FieldDoc struct {
-	// Path begins with what is declared. Example: "Service.scale.max" or "web.http.port".
-	Path string `json:"path"`
-	// Kind is the type in CUE's words. Example: "int".
-	Kind string `json:"kind"`
-	// Rule is the constraint as it is written. Example: "#Replicas & >=min".
-	Rule     string `json:"rule,omitempty"`
-	Required bool   `json:"required,omitempty"`
-	Default  string `json:"default,omitempty"`
-	Doc      string `json:"doc,omitempty"`
-}
-
 // Reference documents everything a tree lets people declare, in the order of
 // the files: the schema's declarations, then each path's services.
-func (e *Evaluator) Reference(ctx context.Context, tree *git.Tree) ([]FieldDoc, error) {
+func (e *Evaluator) Reference(ctx context.Context, tree *git.Tree) ([]protocol.FieldDoc, error) {
 	if _, err := e.loadPlatform(ctx, tree); err != nil {
 		return nil, err
 	}
-	a, err := e.Pool.ask(ctx, question{Reference: true})
+	a, err := e.Pool.ask(ctx, protocol.Question{Reference: true})
 	if err != nil {
 		return nil, fmt.Errorf("document the schema: %w", err)
 	}
@@ -41,100 +22,4 @@ func (e *Evaluator) Reference(ctx context.Context, tree *git.Tree) ([]FieldDoc, 
 		return nil, fmt.Errorf("document the schema: %s: %s", a.Faults[0].Pos, a.Faults[0].Message)
 	}
 	return a.Reference, nil
-}
-
-// reference walks the definitions people declare against.
-func (s *session) reference() answer {
-	var docs []FieldDoc
-	schema, err := s.value("schema")
-	if err != nil {
-		return answer{Faults: reading{dir: "schema"}.faults(err)}
-	}
-	for _, name := range []string{"Team", "Service", "Environment", "Cluster", "Release"} {
-		docs = s.document(docs, name, schema.LookupPath(cue.MakePath(cue.Def("#"+name))))
-	}
-	for _, dir := range s.paths() {
-		pkg, err := s.value(dir)
-		if err != nil {
-			return answer{Faults: reading{dir: dir}.faults(err)}
-		}
-		docs = s.document(docs, path.Base(dir), pkg.LookupPath(cue.MakePath(cue.Def("#Service"))))
-	}
-	return answer{Reference: docs}
-}
-
-// paths lists the golden paths' packages.
-func (s *session) paths() []string {
-	var dirs []string
-	for name := range s.files {
-		if dir := path.Dir(name); path.Dir(dir) == "platform/paths" {
-			dirs = append(dirs, dir)
-		}
-	}
-	slices.Sort(dirs)
-	return slices.Compact(dirs)
-}
-
-// maxDocDepth bounds how far definitions are followed into each other.
-const maxDocDepth = 8
-
-func (s *session) document(docs []FieldDoc, at string, v cue.Value) []FieldDoc {
-	if !v.Exists() || strings.Count(at, ".") > maxDocDepth {
-		return docs
-	}
-	docs = append(docs, s.fieldDoc(at, v, false))
-	return s.below(docs, at, v)
-}
-
-func (s *session) below(docs []FieldDoc, at string, v cue.Value) []FieldDoc {
-	if v.IncompleteKind() != cue.StructKind || strings.Count(at, ".") > maxDocDepth {
-		return docs
-	}
-	fields, err := v.Fields(cue.Optional(true))
-	if err != nil {
-		return docs
-	}
-	for fields.Next() {
-		name := strings.Trim(fields.Selector().String(), `?!"`)
-		p := at + "." + name
-		docs = append(docs, s.fieldDoc(p, fields.Value(), fields.FieldType() == cue.RequiredConstraint))
-		docs = s.below(docs, p, fields.Value())
-	}
-	if each := v.LookupPath(cue.MakePath(cue.AnyString)); each.Exists() && each.IncompleteKind() == cue.StructKind {
-		docs = s.below(docs, at+".<name>", each)
-	}
-	return docs
-}
-
-func (s *session) fieldDoc(at string, v cue.Value, required bool) FieldDoc {
-	d := FieldDoc{Path: at, Kind: v.IncompleteKind().String(), Required: required}
-	var paragraphs []string
-	for _, group := range v.Doc() {
-		if text := strings.TrimSpace(group.Text()); text != "" && !slices.Contains(paragraphs, text) {
-			paragraphs = append(paragraphs, text)
-		}
-	}
-	d.Doc = strings.Join(paragraphs, "\n\n")
-	if v.IncompleteKind() != cue.StructKind {
-		if def, ok := v.Default(); ok && def.IsConcrete() {
-			if text, err := def.MarshalJSON(); err == nil {
-				d.Default = string(text)
-			}
-		}
-		d.Rule = ruleText(v)
-	}
-	return d
-}
-
-// ruleText is the constraint as the definition's author wrote it.
-func ruleText(v cue.Value) string {
-	field, ok := v.Source().(*ast.Field)
-	if !ok {
-		return ""
-	}
-	text, err := format.Node(field.Value)
-	if err != nil || strings.Contains(string(text), "\n") {
-		return ""
-	}
-	return string(text)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 )
 
 // Rendering is what became of one unit.
@@ -17,13 +18,6 @@ type Rendering struct {
 	Faults []Fault
 	// Evaluated reports that a worker was asked.
 	Evaluated bool
-}
-
-// UnitQuestion is all that a unit's rendering depends on.
-type UnitQuestion struct {
-	Package string
-	Input   json.RawMessage
-	Stamp   Stamp
 }
 
 // UnitKey identifies a rendering by everything it depends on.
@@ -41,7 +35,7 @@ func (e *Evaluator) Unit(ctx context.Context, key cache.Key, q UnitQuestion) (Re
 	if output, faults, ok := e.rendered(key); ok {
 		return Rendering{Key: key, Output: output, Faults: faults}, nil
 	}
-	a, err := e.Pool.ask(ctx, question{Unit: &unitQuestion{Package: q.Package, Input: q.Input, Stamp: q.Stamp}})
+	a, err := e.Pool.ask(ctx, protocol.Question{Unit: &q})
 	if err != nil {
 		return Rendering{}, err
 	}
@@ -62,7 +56,7 @@ const (
 	tagFaults = 'f'
 )
 
-func (e *Evaluator) rendered(key cache.Key) (output json.RawMessage, faults []Fault, ok bool) {
+func (e *Evaluator) rendered(key cache.Key) (output json.RawMessage, faults []protocol.Fault, ok bool) {
 	if e.Cache == nil {
 		return nil, nil, false
 	}

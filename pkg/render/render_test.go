@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/eval/worker"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/render"
 )
 
 func TestMain(m *testing.M) {
-	eval.MaybeWorker()
+	worker.Maybe()
 	os.Exit(m.Run())
 }
 

@@ -20,11 +20,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/eval/worker"
 )
 
 func main() {
-	eval.MaybeWorker()
+	worker.Maybe()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	b := &bench{}

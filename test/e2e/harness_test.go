@@ -27,12 +27,12 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
-	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/eval/worker"
 	"github.com/fairway-dev/fairway/test/labtest"
 )
 
 func TestMain(m *testing.M) {
-	eval.MaybeWorker()
+	worker.Maybe()
 	code := m.Run()
 	shared.stop()
 	os.Exit(code)

@@ -1,8 +1,9 @@
-package eval
+// Package explain turns what CUE says of a mistake into something a person can
+// act on: one mistake a field, at the place in the author's own file, in words.
+package explain
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -12,33 +13,27 @@ import (
 	"cuelang.org/go/cue/token"
 
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
+	"github.com/fairway-dev/fairway/pkg/eval/syntax"
 )
 
-func positioned(pos token.Pos, format string, args ...any) errors.Error {
-	return errors.Newf(pos, format, args...)
+// Reading is what is known about the files in which CUE found mistakes.
+type Reading struct {
+	// Dir is the folder whose author made the mistakes: its places come first.
+	Dir string
+	// Field is cut from the front of paths.
+	Field string
+	// Written are the places of the fields the author wrote.
+	Written map[string]diag.Position
+	// Def is the definition the author writes against, for suggestions.
+	Def cue.Value
 }
 
-func asErrors(err error) errors.Error { return errors.Promote(err, "") }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// reading is what is known about the files in which CUE found mistakes.
-type reading struct {
-	// dir is the folder whose author made the mistakes: its places come first.
-	dir string
-	// field is cut from the front of paths.
-	field string
-	// written are the places of the fields the author wrote.
-	written map[string]diag.Position
-	// def is the definition the author writes against, for suggestions.
-	def cue.Value
-}
-
-// faults turns CUE's errors into mistakes a person can act on. CUE says one
+// Faults turns CUE's errors into mistakes a person can act on. CUE says one
 // mistake several times: as the branch of a default that did not fit, as each
 // rule it breaks, and as what could not be derived from it. One is kept a field.
-func (r reading) faults(err error) []Fault {
-	byField := map[string]Fault{}
+func (r Reading) Faults(err error) []protocol.Fault {
+	byField := map[string]protocol.Fault{}
 	var order []string
 	for _, e := range errors.Errors(err) {
 		f, ok := r.fault(e)
@@ -57,14 +52,14 @@ func (r reading) faults(err error) []Fault {
 			byField[key] = f
 		}
 	}
-	out := make([]Fault, 0, len(order))
+	out := make([]protocol.Fault, 0, len(order))
 	for _, key := range order {
 		if f := byField[key]; f.Code != codeDerived || len(order) == 1 {
 			out = append(out, f)
 		}
 	}
 	if len(out) == 0 { // everything CUE said was a consequence of something it did not say
-		out = append(out, Fault{Code: "invalid", Message: errors.Details(err, nil), Pos: diag.Position{File: r.dir}})
+		out = append(out, protocol.Fault{Code: "invalid", Message: errors.Details(err, nil), Pos: diag.Position{File: r.Dir}})
 	}
 	return out
 }
@@ -77,9 +72,9 @@ func rank(code string) int {
 	return slices.Index([]string{codeDerived, "invalid", "conflict", "missing-field", "type", "pattern", "out-of-bounds", "unknown-field"}, code)
 }
 
-func (r reading) fault(e errors.Error) (Fault, bool) {
+func (r Reading) fault(e errors.Error) (protocol.Fault, bool) {
 	format, args := e.Msg()
-	f := Fault{Field: r.path(e.Path()), Code: "invalid", Message: fmt.Sprintf(format, args...)}
+	f := protocol.Fault{Field: r.path(e.Path()), Code: "invalid", Message: fmt.Sprintf(format, args...)}
 	if inner := errors.Errors(errors.Unwrap(e)); f.Message == "import failed" && len(inner) > 0 {
 		format, args = inner[0].Msg()
 		f.Code, f.Message = "import", fmt.Sprintf(format, args...)
@@ -99,7 +94,7 @@ func (r reading) fault(e errors.Error) (Fault, bool) {
 }
 
 // path joins a path without the definition's name or the file's field in front.
-func (r reading) path(parts []string) string {
+func (r Reading) path(parts []string) string {
 	for len(parts) > 0 && strings.HasPrefix(parts[0], "#") {
 		parts = parts[1:]
 	}
@@ -108,21 +103,21 @@ func (r reading) path(parts []string) string {
 		out[i] = strings.Trim(p, `"`)
 	}
 	joined := strings.Join(out, ".")
-	if r.field != "" {
-		joined = strings.TrimPrefix(strings.TrimPrefix(joined, r.field), ".")
+	if r.Field != "" {
+		joined = strings.TrimPrefix(strings.TrimPrefix(joined, r.Field), ".")
 	}
 	return joined
 }
 
 // place finds where the author wrote the value, and where the rule stands. It
 // reports whether the author wrote anything of it.
-func (r reading) place(f *Fault, e errors.Error) bool {
+func (r Reading) place(f *protocol.Fault, e errors.Error) bool {
 	var mine, rule diag.Position
 	for _, pos := range append([]token.Pos{e.Position()}, e.InputPositions()...) {
-		p := position(pos)
+		p := syntax.Position(pos)
 		switch {
 		case p.File == "":
-		case path.Dir(p.File) != r.dir:
+		case path.Dir(p.File) != r.Dir:
 			if rule.File == "" {
 				rule = p
 			}
@@ -145,15 +140,15 @@ func (r reading) place(f *Fault, e errors.Error) bool {
 
 // nearest is where a field would be written: in the nearest group around it
 // that is, or at the top of the file.
-func (r reading) nearest(field string) diag.Position {
+func (r Reading) nearest(field string) diag.Position {
 	for field != "" {
 		field = field[:max(strings.LastIndexByte(field, '.'), 0)]
-		if pos, ok := r.written[field]; ok {
+		if pos, ok := r.Written[field]; ok {
 			return pos
 		}
 	}
 	first := diag.Position{}
-	for _, pos := range r.written {
+	for _, pos := range r.Written {
 		if first.File == "" || pos.File == first.File && pos.Line < first.Line {
 			first = pos
 		}
@@ -162,8 +157,8 @@ func (r reading) nearest(field string) diag.Position {
 }
 
 // at looks a field up in the definition, through the names that people choose.
-func (r reading) at(field string) cue.Value {
-	v := r.def
+func (r Reading) at(field string) cue.Value {
+	v := r.Def
 	if field == "" || !v.Exists() {
 		return v
 	}
@@ -184,7 +179,7 @@ func (r reading) at(field string) cue.Value {
 }
 
 // allowed lists the fields that could stand beside one.
-func (r reading) allowed(field string) []string {
+func (r Reading) allowed(field string) []string {
 	group := r.at(field[:max(strings.LastIndexByte(field, '.'), 0)])
 	if !group.Exists() {
 		return nil
@@ -201,7 +196,7 @@ func (r reading) allowed(field string) []string {
 }
 
 // meaning is what the definition says a field is.
-func (r reading) meaning(field string) string {
+func (r Reading) meaning(field string) string {
 	var text string
 	v := r.at(field)
 	if !v.Exists() {

@@ -1,21 +1,18 @@
 package eval
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 )
 
 // platformFiles is as much of a platform as these tests need.
@@ -35,12 +32,12 @@ func pool(t *testing.T, workers int) *Pool {
 	return p
 }
 
-func team(body string) question {
+func team(body string) protocol.Question {
 	text := "package team\n\nimport (\n\t\"list\"\n\t\"strings\"\n)\n\nname: \"a\"\n_use: [list.Max, strings.ToLower]\n" + body
-	return question{Declare: &declareQuestion{Kind: kindTeam, Dir: "teams/a", Files: map[string]string{"team.cue": text}}}
+	return protocol.Question{Declare: &protocol.Declare{Kind: protocol.Team, Dir: "teams/a", Files: map[string]string{"team.cue": text}}}
 }
 
-func ask(t *testing.T, p *Pool, q question) answer {
+func ask(t *testing.T, p *Pool, q protocol.Question) protocol.Answer {
 	t.Helper()
 	a, err := p.ask(context.Background(), q)
 	if err != nil {
@@ -66,8 +63,8 @@ func TestBombs(t *testing.T) {
 		name, body, want string
 		within           time.Duration
 	}{
-		{"processor", "_l: list.Range(0, 3000, 1)\nx: [for a in _l for b in _l for c in _l if a+b+c < 0 {a}]\n", "evaluation was stopped: it used more than 8s of processor time", WallLimit},
-		{"memory", doubling(30), "evaluation was stopped: it used more than 512 MiB of memory", WallLimit},
+		{"processor", "_l: list.Range(0, 3000, 1)\nx: [for a in _l for b in _l for c in _l if a+b+c < 0 {a}]\n", "evaluation was stopped: it used more than 8s of processor time", protocol.WallLimit},
+		{"memory", doubling(30), "evaluation was stopped: it used more than 512 MiB of memory", protocol.WallLimit},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +75,7 @@ func TestBombs(t *testing.T) {
 			if took := time.Since(start); took > test.within*12/10 {
 				t.Errorf("took %v, its budget is %v", took, test.within)
 			}
-			if len(a.Faults) != 1 || a.Faults[0].Code != codeKilled || a.Faults[0].Message != test.want && !otherwise(a.Faults[0].Message) {
+			if len(a.Faults) != 1 || a.Faults[0].Code != protocol.CodeKilled || a.Faults[0].Message != test.want && !otherwise(a.Faults[0].Message) {
 				t.Fatalf("got %+v, want %q", a.Faults, test.want)
 			}
 			good(t, p)
@@ -91,8 +88,8 @@ func TestBombs(t *testing.T) {
 		p.idleWorker(t, syscall.SIGSTOP)
 		start := time.Now()
 		a := ask(t, p, team("x: 1\n"))
-		if took := time.Since(start); took > WallLimit*12/10 || took < WallLimit {
-			t.Errorf("took %v, its budget is %v", took, WallLimit)
+		if took := time.Since(start); took > protocol.WallLimit*12/10 || took < protocol.WallLimit {
+			t.Errorf("took %v, its budget is %v", took, protocol.WallLimit)
 		}
 		if len(a.Faults) != 1 || a.Faults[0].Message != "evaluation was stopped: it took longer than 10s" {
 			t.Errorf("got %+v", a.Faults)
@@ -211,72 +208,4 @@ func TestWorkersAreConfined(t *testing.T) {
 	if err != nil || strings.Count(string(routes), "\n") > 1 {
 		t.Errorf("it has routes: %s %v", routes, err)
 	}
-}
-
-// A panic of the evaluator is a fault of what was asked; the worker goes on, and
-// wants the platform again as it may be torn.
-func TestPanicIsAFault(t *testing.T) {
-	s := newSession(platformFiles())
-	s.ctx = nil // as torn as can be
-	a := answerTo(&s, team("x: 1\n"))
-	if len(a.Faults) != 1 || a.Faults[0].Code != "evaluator" || !strings.HasPrefix(a.Faults[0].Message, "the evaluator gave up: ") {
-		t.Fatalf("got %+v", a.Faults)
-	}
-	if a := answerTo(&s, team("x: 1\n")); len(a.Faults) != 1 || a.Faults[0].Code != codeNoSession {
-		t.Errorf("a torn session was used again: %+v", a)
-	}
-	if a := answerTo(&s, question{Platform: &platformQuestion{Files: platformFiles()}}); len(a.Faults) > 0 {
-		t.Errorf("the platform again: %+v", a.Faults)
-	}
-	if a := answerTo(&s, team("x: 1\n")); len(a.Faults) > 0 {
-		t.Errorf("after the platform: %+v", a.Faults)
-	}
-}
-
-func TestFramesRoundTrip(t *testing.T) {
-	var buf bytes.Buffer
-	w, r := bufio.NewWriter(&buf), bufio.NewReader(&buf)
-	for _, bulk := range []string{"", `{"a":1}`} {
-		if err := writeFrame(w, answer{Imports: []string{"schema"}}, []byte(bulk)); err != nil {
-			t.Fatal(err)
-		}
-		var a answer
-		got, err := readFrame(r, &a)
-		if err != nil || string(got) != bulk || !slices.Equal(a.Imports, []string{"schema"}) {
-			t.Errorf("got %q, %+v, %v", got, a, err)
-		}
-	}
-	if err := writeFrame(w, answer{}, make([]byte, maxFrame)); err == nil {
-		t.Error("a frame beyond the limit was written")
-	}
-	if _, err := readFrame(bufio.NewReader(strings.NewReader("\xff\xff\xff\xff\x00\x00\x00\x01x")), &answer{}); err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("a frame beyond the limit was read for: %v", err)
-	}
-}
-
-// FuzzFrame: whatever comes over the pipe, nothing panics, and no more is
-// allocated than the frame may be.
-func FuzzFrame(f *testing.F) {
-	for _, q := range []question{{}, {Reference: true}, team("x: 1\n"), {Platform: &platformQuestion{Files: map[string]string{"schema/a.cue": "package schema"}}}, {Unit: &unitQuestion{Package: "platform/paths/web", Input: json.RawMessage(`{}`)}}} {
-		var buf bytes.Buffer
-		if err := writeFrame(bufio.NewWriter(&buf), q, []byte("{}")); err != nil {
-			f.Fatal(err)
-		}
-		f.Add(buf.Bytes())
-	}
-	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 2, '{'})
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if len(raw) >= 4 && binary.BigEndian.Uint32(raw) > 1<<16 {
-			return // read as far as it goes, which is slow and proves nothing
-		}
-		r := bufio.NewReader(bytes.NewReader(raw))
-		s := newSession(platformFiles())
-		for range 3 {
-			var q question
-			if _, err := readFrame(r, &q); err != nil {
-				return
-			}
-			answerTo(&s, q)
-		}
-	})
 }

@@ -1,22 +1,20 @@
-package eval
+package worker
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
-)
 
-// module is the import path of the repository's root.
-const module = "fairway.dev"
+	"github.com/fairway-dev/fairway/pkg/eval/syntax"
+)
 
 // session is the CUE side of a worker: the platform compiled once, against
 // which declarations and units are evaluated one after the other.
@@ -42,31 +40,16 @@ func newSession(files map[string]string) *session {
 	return s
 }
 
-// dirOf maps an import path of this module to its folder. Example:
-// "fairway.dev/platform/paths/web" is "platform/paths/web".
-func dirOf(importPath string) (string, bool) {
-	importPath, _, _ = strings.Cut(importPath, ":")
-	importPath = strings.Replace(importPath, module+"@v0", module, 1)
-	dir, ok := strings.CutPrefix(importPath, module+"/")
-	return dir, ok
-}
-
-// importable reports whether declarations may import a folder: the schema and
-// the platform, and no team's or environment's.
-func importable(dir string) bool {
-	return dir == "schema" || strings.HasPrefix(dir, "platform/")
-}
-
 // load is CUE's hook for imports. Nil means a package of CUE's own.
 func (s *session) load(pos token.Pos, importPath string) *build.Instance {
-	dir, ours := dirOf(importPath)
+	dir, ours := syntax.DirOf(importPath)
 	if !ours {
 		if strings.Contains(strings.SplitN(importPath, "/", 2)[0], ".") {
 			return s.refuse(pos, importPath, "import of %q: only packages of this repository and of CUE itself can be imported", importPath)
 		}
 		return nil
 	}
-	if !importable(dir) {
+	if !syntax.Importable(dir) {
 		return s.refuse(pos, importPath, "import of %q: only schema and platform packages can be imported", importPath)
 	}
 	if inst, ok := s.packages[dir]; ok {
@@ -87,7 +70,7 @@ func (s *session) load(pos token.Pos, importPath string) *build.Instance {
 
 func (s *session) refuse(pos token.Pos, importPath, format string, args ...any) *build.Instance {
 	inst := s.builder.NewInstance(importPath, s.load)
-	inst.Err = positioned(pos, format, args...)
+	inst.Err = syntax.Errorf(pos, format, args...)
 	return inst
 }
 
@@ -104,8 +87,8 @@ func (s *session) filesIn(dir string) map[string]string {
 // instance parses files into one CUE instance. Mistakes in them are in its Err.
 func (s *session) instance(dir string, files map[string]string, pkg string) *build.Instance {
 	inst := s.builder.NewInstance(dir, s.load)
-	inst.ImportPath = module + "/" + dir
-	inst.Module = module + "@v0"
+	inst.ImportPath = syntax.Module + "/" + dir
+	inst.Module = syntax.Module + "@v0"
 	names := make([]string, 0, len(files))
 	for name := range files {
 		names = append(names, name)
@@ -114,10 +97,10 @@ func (s *session) instance(dir string, files map[string]string, pkg string) *bui
 	for _, name := range names {
 		file, err := parser.ParseFile(path.Join(dir, name), files[name], parser.ParseComments)
 		if err == nil {
-			err = checkFile(file, pkg)
+			err = syntax.Check(file, pkg)
 		}
 		if err != nil {
-			inst.ReportError(asErrors(err))
+			inst.ReportError(errors.Promote(err, ""))
 			continue
 		}
 		if pkg == "" {
@@ -134,35 +117,12 @@ func (s *session) instance(dir string, files map[string]string, pkg string) *bui
 	return inst
 }
 
-// checkFile refuses what would make a file mean something else here than in
-// cue vet, or reach outside its folder: other packages' clauses, and the
-// attributes that select, inject or embed.
-func checkFile(file *ast.File, pkg string) error {
-	if file.PackageName() == "" {
-		return positioned(file.Pos(), "the file has no package clause; write \"package %s\" in its first line", cmp.Or(pkg, "name"))
-	}
-	if pkg != "" && file.PackageName() != pkg {
-		return positioned(file.Pos(), "package %s: the other files of this folder are in package %s", file.PackageName(), pkg)
-	}
-	var bad error
-	ast.Walk(file, func(n ast.Node) bool {
-		if a, ok := n.(*ast.Attribute); ok && bad == nil {
-			switch name, _ := a.Split(); name {
-			case "if", "ignore", "tag", "embed", "extern":
-				bad = positioned(a.Pos(), "attribute @%s is not allowed: what is declared may depend on nothing but the files themselves", name)
-			}
-		}
-		return bad == nil
-	}, nil)
-	return bad
-}
-
 // value builds a package of the platform, once.
 func (s *session) value(dir string) (cue.Value, error) {
 	if v, ok := s.values[dir]; ok {
 		return v, v.Err()
 	}
-	inst := s.load(token.NoPos, module+"/"+dir)
+	inst := s.load(token.NoPos, syntax.Module+"/"+dir)
 	if inst.Err != nil {
 		return cue.Value{}, inst.Err
 	}

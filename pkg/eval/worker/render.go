@@ -1,55 +1,43 @@
-package eval
+package worker
 
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"cuelang.org/go/cue"
 
+	"github.com/fairway-dev/fairway/pkg/eval/explain"
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/object"
 )
 
-// Output is what a path makes of a unit.
-type Output struct {
-	// Objects are canonical JSON, in the order of the path's labels.
-	Objects []json.RawMessage `json:"objects"`
-	Claims  []Claim           `json:"claims,omitempty"`
-}
-
-// Claim is a value of which there is only one in the fleet, such as a host name.
-type Claim struct {
-	Kind  string `json:"kind"`
-	Value string `json:"value"`
-	// Field is the field of the service that set it. Example: "http.host".
-	Field string `json:"field"`
-}
-
 // render evaluates the #Unit of a package for one input.
-func (s *session) render(q unitQuestion) answer {
-	r := reading{dir: q.Package}
+func (s *session) render(q protocol.Unit) protocol.Answer {
+	r := explain.Reading{Dir: q.Package}
 	def, err := s.unit(q.Package)
 	if err != nil {
-		return answer{Faults: r.faults(err)}
+		return protocol.Answer{Faults: r.Faults(err)}
 	}
-	r.def = def
+	r.Def = def
 	in, err := s.encode(q.Input)
 	if err != nil {
-		return answer{Faults: r.faults(err)}
+		return protocol.Answer{Faults: r.Faults(err)}
 	}
 	u := def.FillPath(cue.ParsePath("in"), in)
 	if err := u.Validate(cue.Concrete(true), cue.Final()); err != nil {
-		return answer{Faults: r.faults(err)}
+		return protocol.Answer{Faults: r.Faults(err)}
 	}
 	raw, err := u.LookupPath(cue.ParsePath("out")).MarshalJSON()
 	if err != nil {
-		return answer{Faults: r.faults(err)}
+		return protocol.Answer{Faults: r.Faults(err)}
 	}
 	data, err := outputOf(raw, q.Stamp)
 	if err != nil {
-		return answer{Faults: r.faults(err)}
+		return protocol.Answer{Faults: r.Faults(err)}
 	}
-	return answer{Data: data}
+	return protocol.Answer{Data: data}
 }
 
 // maxShared bounds the inputs that are kept encoded.
@@ -95,21 +83,21 @@ func decodeAny(raw json.RawMessage) (any, error) {
 
 // outputOf turns the exported out into an Output: objects in label order, each
 // stamped and in canonical bytes.
-func outputOf(raw []byte, stamp Stamp) (json.RawMessage, error) {
+func outputOf(raw []byte, stamp protocol.Stamp) (json.RawMessage, error) {
 	var out struct {
 		Objects map[string]json.RawMessage `json:"objects"`
-		Claims  []Claim                    `json:"claims"`
+		Claims  []protocol.Claim           `json:"claims"`
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return nil, err
 	}
-	result := Output{Claims: out.Claims, Objects: []json.RawMessage{}}
-	for _, label := range sortedKeys(out.Objects) {
+	result := protocol.Output{Claims: out.Claims, Objects: []json.RawMessage{}}
+	for _, label := range slices.Sorted(maps.Keys(out.Objects)) {
 		fields, err := object.DecodeFields(out.Objects[label])
 		if err != nil {
 			return nil, err
 		}
-		stamp.on(fields)
+		mark(fields, stamp)
 		body, err := object.Encode(fields)
 		if err != nil {
 			return nil, err
@@ -119,8 +107,8 @@ func outputOf(raw []byte, stamp Stamp) (json.RawMessage, error) {
 	return object.Encode(result)
 }
 
-// on marks one object. What the platform wrote under the same names is replaced.
-func (s Stamp) on(fields map[string]any) {
+// mark stamps one object. What the platform wrote under the same names is replaced.
+func mark(fields map[string]any, s protocol.Stamp) {
 	meta, ok := fields["metadata"].(map[string]any)
 	if !ok {
 		return // refused later, as an object without a name

@@ -1,4 +1,4 @@
-package eval
+package explain
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 )
 
 // sentence is one of CUE's sentences and what is said instead.
@@ -42,7 +43,7 @@ func sentences() []sentence {
 }
 
 // reword says a mistake in the field's own words, with what to do about it.
-func (r reading) reword(f *Fault) {
+func (r Reading) reword(f *protocol.Fault) {
 	for _, s := range sentences() {
 		m := s.match.FindStringSubmatch(f.Message)
 		if m == nil {
@@ -63,8 +64,8 @@ func (r reading) reword(f *Fault) {
 
 // shorten goes up to the first field that is not allowed: CUE names what stands
 // in it.
-func (r reading) shorten(f *Fault) {
-	if !r.def.Exists() {
+func (r Reading) shorten(f *protocol.Fault) {
+	if !r.Def.Exists() {
 		return
 	}
 	parts := strings.Split(f.Field, ".")
@@ -74,14 +75,14 @@ func (r reading) shorten(f *Fault) {
 			continue
 		}
 		f.Field = field
-		if pos, ok := r.written[field]; ok {
+		if pos, ok := r.Written[field]; ok {
 			f.Pos = pos
 		}
 		return
 	}
 }
 
-func (r reading) hint(f *Fault, m []string) string {
+func (r Reading) hint(f *protocol.Fault, m []string) string {
 	last := f.Field[strings.LastIndexByte(f.Field, '.')+1:]
 	switch f.Code {
 	case "unknown-field":

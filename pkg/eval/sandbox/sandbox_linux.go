@@ -1,4 +1,4 @@
-package eval
+package sandbox
 
 import (
 	"fmt"
@@ -8,26 +8,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// selfPath is this program's binary, whatever its file is called by now.
-func selfPath() string { return "/proc/self/exe" }
+// Self is this program's binary, whatever its file is called by now.
+func Self() string { return "/proc/self/exe" }
 
-// confine takes from this process what an evaluation does not need: memory
+// Enter takes from this process what an evaluation does not need: memory
 // beyond its budget, files, child processes, core dumps. The network is taken
 // by the namespace the process was started in.
-func confine() error {
+func Enter(l Limits) error {
 	limits := []struct {
 		name  string
 		which int
 		value uint64
 	}{
-		{"data", unix.RLIMIT_DATA, MemoryLimit},
+		{"data", unix.RLIMIT_DATA, l.Memory},
 		{"file size", unix.RLIMIT_FSIZE, 0},
 		{"core", unix.RLIMIT_CORE, 0},
 		{"open files", unix.RLIMIT_NOFILE, 16},
 	}
-	for _, l := range limits {
-		if err := unix.Setrlimit(l.which, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
-			return fmt.Errorf("limit %s: %w", l.name, err)
+	for _, r := range limits {
+		if err := unix.Setrlimit(r.which, &unix.Rlimit{Cur: r.value, Max: r.value}); err != nil {
+			return fmt.Errorf("limit %s: %w", r.name, err)
 		}
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -36,13 +36,13 @@ func confine() error {
 	return nil
 }
 
-// grantCPU allows this process CPULimit more processor time than it has used.
-func grantCPU() error {
+// GrantCPU allows this process that much more processor time than it has used.
+func GrantCPU(limit time.Duration) error {
 	var used unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
 		return err
 	}
-	seconds := uint64(used.Utime.Sec+used.Stime.Sec) + uint64(CPULimit/time.Second) + 1
+	seconds := uint64(used.Utime.Sec+used.Stime.Sec) + uint64(limit/time.Second) + 1
 	var now unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_CPU, &now); err != nil {
 		return err
@@ -50,9 +50,9 @@ func grantCPU() error {
 	return unix.Setrlimit(unix.RLIMIT_CPU, &unix.Rlimit{Cur: min(seconds, now.Max), Max: now.Max})
 }
 
-// isolation are the attributes a worker is started with: its own process
+// Isolation are the attributes a worker is started with: its own process
 // group, dead when we die, and no network where the system lets us say so.
-func isolation(network bool) *syscall.SysProcAttr {
+func Isolation(network bool) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if !network {
 		attr.Cloneflags = syscall.CLONE_NEWNET | syscall.CLONE_NEWUSER

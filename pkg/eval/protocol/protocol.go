@@ -1,0 +1,106 @@
+// Package protocol is what the engine and its evaluation workers say to each
+// other: questions, answers, the frames they travel in, and the budget of one
+// evaluation. Neither side knows more of the other.
+package protocol
+
+import (
+	"encoding/json"
+
+	"github.com/fairway-dev/fairway/pkg/diag"
+)
+
+// WorkerArg is the argument that makes a binary a worker.
+const WorkerArg = "evaluation-worker"
+
+// Question is one request to a worker; exactly one of its parts is set.
+type Question struct {
+	Platform *Platform `json:"platform,omitempty"`
+	Declare  *Declare  `json:"declare,omitempty"`
+	Unit     *Unit     `json:"unit,omitempty"`
+	// Reference asks for the documentation of everything that may be declared.
+	Reference bool `json:"reference,omitempty"`
+}
+
+// Platform hands over the files of schema/ and platform/, which everything
+// else imports. It comes first.
+type Platform struct {
+	Files map[string]string `json:"files"`
+}
+
+// Kind is what a declaration declares.
+type Kind string
+
+// The kinds of declarations.
+const (
+	Team        Kind = "team"
+	Service     Kind = "service"
+	Environment Kind = "environment"
+	Cluster     Kind = "cluster"
+	Release     Kind = "release"
+)
+
+// Declare asks for one declaration to be evaluated.
+type Declare struct {
+	Kind Kind `json:"kind"`
+	// Dir is the folder the files stand in, Files their names and contents.
+	Dir   string            `json:"dir"`
+	Files map[string]string `json:"files"`
+	// Field is the one top-level field that holds the declaration; empty for
+	// the whole file.
+	Field string `json:"field,omitempty"`
+}
+
+// Unit asks for one unit to be rendered by the #Unit of a package.
+type Unit struct {
+	Package string          `json:"package"`
+	Input   json.RawMessage `json:"input"`
+	Stamp   Stamp           `json:"stamp"`
+}
+
+// Stamp is what the engine itself marks every object of a unit with.
+type Stamp struct {
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Answer is a worker's reply.
+type Answer struct {
+	// Imports lists the packages of this module that were read.
+	Imports []string `json:"imports,omitempty"`
+	// Packages gives, for the platform question, the imports of each package.
+	Packages map[string][]string `json:"packages,omitempty"`
+	// Data is the evaluated declaration or the unit's output; it is the frame's bulk.
+	Data      json.RawMessage          `json:"-"`
+	Positions map[string]diag.Position `json:"positions,omitempty"`
+	Reference []FieldDoc               `json:"reference,omitempty"`
+	// Faults are the mistakes, by the path of the field they are about.
+	Faults []Fault `json:"faults,omitempty"`
+}
+
+// Output is what a path makes of a unit.
+type Output struct {
+	// Objects are canonical JSON, in the order of the path's labels.
+	Objects []json.RawMessage `json:"objects"`
+	Claims  []Claim           `json:"claims,omitempty"`
+}
+
+// Claim is a value of which there is only one in the fleet, such as a host name.
+type Claim struct {
+	Kind  string `json:"kind"`
+	Value string `json:"value"`
+	// Field is the field of the service that set it. Example: "http.host".
+	Field string `json:"field"`
+}
+
+// FieldDoc is one field of what may be declared, as its definition documents it.
+type FieldDoc struct {
+	// Path begins with what is declared. Example: "Service.scale.max" or "web.http.port".
+	Path string `json:"path"`
+	// Kind is the type in CUE's words. Example: "int".
+	Kind string `json:"kind"`
+	// Rule is the constraint as it is written. Example: "#Replicas & >=min".
+	Rule     string `json:"rule,omitempty"`
+	Required bool   `json:"required,omitempty"`
+	Default  string `json:"default,omitempty"`
+	Doc      string `json:"doc,omitempty"`
+}

@@ -1,0 +1,19 @@
+package eval
+
+import "github.com/fairway-dev/fairway/pkg/eval/protocol"
+
+// The words that callers share with workers.
+type (
+	// UnitQuestion is all that a unit's rendering depends on.
+	UnitQuestion = protocol.Unit
+	// Stamp is what the engine itself marks every object of a unit with.
+	Stamp = protocol.Stamp
+	// Output is what a path makes of a unit.
+	Output = protocol.Output
+	// Claim is a value of which there is only one in the fleet.
+	Claim = protocol.Claim
+	// Fault is a mistake found by evaluation, before it is known whose it is.
+	Fault = protocol.Fault
+	// FieldDoc is one field of what may be declared.
+	FieldDoc = protocol.FieldDoc
+)

@@ -1,0 +1,127 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+
+	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval/explain"
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
+	"github.com/fairway-dev/fairway/pkg/eval/syntax"
+	"github.com/fairway-dev/fairway/pkg/object"
+)
+
+// definitionOf names the schema's definition of a kind; services are typed by
+// their path instead.
+func definitionOf(k protocol.Kind) string {
+	switch k {
+	case protocol.Team:
+		return "#Team"
+	case protocol.Environment:
+		return "#Environment"
+	case protocol.Cluster:
+		return "#Cluster"
+	case protocol.Release:
+		return "#Release"
+	}
+	return ""
+}
+
+// declare evaluates one declaration to data.
+func (s *session) declare(q protocol.Declare) protocol.Answer {
+	inst := s.instance(q.Dir, q.Files, "")
+	a := protocol.Answer{Imports: syntax.Imports(inst), Positions: syntax.Positions(inst.Files, q.Field)}
+	r := explain.Reading{Dir: q.Dir, Field: q.Field, Written: a.Positions, Def: s.definition(q.Kind, inst.Files)}
+	if inst.Err != nil {
+		a.Faults = r.Faults(inst.Err)
+		return a
+	}
+	v := s.ctx.BuildInstance(inst)
+	if q.Field != "" {
+		if fault := syntax.OnlyField(inst.Files, q.Field); fault != nil {
+			a.Faults = []protocol.Fault{*fault}
+			return a
+		}
+		v = v.LookupPath(cue.MakePath(cue.Str(q.Field)))
+	}
+	v, fault := s.typed(v, q, inst.Files)
+	if fault != nil {
+		a.Faults = []protocol.Fault{*fault}
+		return a
+	}
+	err := v.Validate(cue.Concrete(true), cue.Final())
+	if err != nil {
+		a.Faults = r.Faults(err)
+		return a
+	}
+	data, err := v.MarshalJSON()
+	if err == nil {
+		data, err = canonical(data)
+	}
+	if err != nil {
+		a.Faults = r.Faults(err)
+		return a
+	}
+	a.Data = data
+	return a
+}
+
+// typed puts the schema's definition over the value. A service carries its
+// path's type already, because its file embeds it.
+func (s *session) typed(v cue.Value, q protocol.Declare, files []*ast.File) (cue.Value, *protocol.Fault) {
+	if q.Kind == protocol.Service {
+		if syntax.PathOf(files) == "" {
+			return v, &protocol.Fault{
+				Code: "no-path", Message: "the service is on no golden path", Pos: diag.Position{File: anyFile(q), Line: 1, Column: 1},
+				Hint: "import one, such as \"" + syntax.Module + "/platform/paths/web\", and write: web.#Service & { ... }",
+			}
+		}
+		return v, nil
+	}
+	schema, err := s.value("schema")
+	if err != nil {
+		return v, &protocol.Fault{Code: "schema", Message: "the schema does not compile: " + err.Error(), Pos: diag.Position{File: "schema"}}
+	}
+	return v.Unify(schema.LookupPath(cue.MakePath(cue.Def(definitionOf(q.Kind))))), nil
+}
+
+// definition is what a declaration is written against: the schema's, or the
+// #Service of the path it is on.
+func (s *session) definition(k protocol.Kind, files []*ast.File) cue.Value {
+	dir, name := "schema", definitionOf(k)
+	if k == protocol.Service {
+		if dir, name = syntax.PathOf(files), "#Service"; dir == "" {
+			return cue.Value{}
+		}
+	}
+	pkg, err := s.value(dir)
+	if err != nil {
+		return cue.Value{}
+	}
+	return pkg.LookupPath(cue.MakePath(cue.Def(name)))
+}
+
+func anyFile(q protocol.Declare) string {
+	names := make([]string, 0, len(q.Files))
+	for name := range q.Files {
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return q.Dir
+	}
+	return path.Join(q.Dir, slices.Min(names))
+}
+
+// canonical brings exported JSON into the order in which equal data are equal bytes.
+func canonical(data []byte) (json.RawMessage, error) {
+	fields, err := object.DecodeFields(data)
+	if err != nil {
+		return nil, fmt.Errorf("read exported data: %w", err)
+	}
+	return object.Encode(fields)
+}
