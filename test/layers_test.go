@@ -24,7 +24,7 @@ func bands() map[string]int {
 		"pkg/eval/protocol": 1,
 		"pkg/eval":          2, "pkg/eval/syntax": 2, "pkg/eval/explain": 3, "pkg/eval/worker": 4,
 		"pkg/status": 2, "pkg/journal": 2,
-		"pkg/cluster/kube/internal/owned": 2, "pkg/cluster/kube/internal/inventory": 2, "pkg/cluster/kube": 3,
+		"pkg/cluster/kube/internal/owned": 2, "pkg/cluster/kube/internal/inventory": 2, "pkg/cluster/kube": 3, "pkg/cluster/lease": 3,
 		"pkg/metrics": 3, "pkg/render": 3, "pkg/plan": 3,
 		"pkg/apply":      4,
 		"pkg/reconcile":  5,
@@ -37,7 +37,7 @@ func bands() map[string]int {
 func only() map[string][]string {
 	return map[string][]string{
 		"cuelang.org/go":                            {"pkg/eval/syntax", "pkg/eval/explain", "pkg/eval/worker", "cmd/reconciler"},
-		"k8s.io/client-go":                          {"pkg/cluster/kube", "pkg/cluster/kube/internal/owned", "pkg/cluster/kube/internal/inventory", "cmd/reconciler"},
+		"k8s.io/client-go":                          {"pkg/cluster/kube", "pkg/cluster/kube/internal/owned", "pkg/cluster/kube/internal/inventory", "pkg/cluster/lease", "cmd/reconciler"},
 		"github.com/go-git":                         {"pkg/git"},
 		"github.com/argoproj/argo-cd/gitops-engine": {"pkg/wave", "pkg/cluster/kube"},
 		"modernc.org/sqlite":                        {"pkg/journal"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/api"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/cluster/lease"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
@@ -35,6 +37,7 @@ type settings struct {
 	tokenFile      string
 	poll           time.Duration
 	parallel       int
+	lease          bool
 	logFormat      string
 }
 
@@ -47,6 +50,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.StringVar(&s.dataDir, "data-dir", "", "folder for the Git store, the journal and caches; losing it changes nothing in any cluster")
 	f.StringVar(&s.hookSecretFile, "hook-secret-file", "", "file with the secret that authenticates POST /hooks/git; without it there are no hooks")
 	f.StringVar(&s.tokenFile, "token-file", "", "file with the bearer token of the API; needed unless it listens on loopback")
+	f.BoolVar(&s.lease, "lease", false, "hold a Lease in each cluster, so that several replicas can run and one acts; it is renewed every few seconds")
 	f.DurationVar(&s.poll, "poll", 30*time.Second, "how often Git is asked; a hook asks at once")
 	s.shared(cmd)
 }
@@ -164,10 +168,14 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		return next, err
 	}
 	d := &daemon{journal: j}
+	lead, err := s.leader()
+	if err != nil {
+		return nil, err
+	}
 	d.Daemon = reconcile.New(reconcile.Options{
 		Store: store, Renew: renew, Evaluator: evaluator, Journal: j, Metrics: metrics.New(registry), Log: log,
 		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: password}},
-		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel,
+		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead,
 		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
 			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard})
 		},
@@ -215,12 +223,36 @@ func readSecret(file string) (string, error) {
 }
 
 func (s settings) connect(ctx context.Context, name, connection string, opts kube.Options) (reconcile.Live, error) {
-	if other, ok := s.contexts[name]; ok {
-		connection = other
-	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return dial(ctx, name, connection, s.kubeconfig, opts)
+	return dial(ctx, name, s.contextOf(name, connection), s.kubeconfig, opts)
+}
+
+// leader gives what waits for a cluster's Lease; nil where none is wanted.
+func (s settings) leader() (func(context.Context, string, string, func(string)) (context.Context, func(), error), error) {
+	if !s.lease {
+		return nil, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("find a name to hold leases by: %w", err)
+	}
+	identity := host + "-" + rand.Text()[:6]
+	return func(ctx context.Context, name, connection string, standingBy func(string)) (context.Context, func(), error) {
+		cfg, err := kube.Config(s.kubeconfig, s.contextOf(name, connection))
+		if err != nil {
+			return nil, nil, fmt.Errorf("cluster %s: %w", name, err)
+		}
+		return lease.Hold(ctx, cfg, lease.Options{Identity: identity, StandingBy: standingBy})
+	}, nil
+}
+
+// contextOf is the context to use for a cluster.
+func (s settings) contextOf(name, declared string) string {
+	if other, ok := s.contexts[name]; ok {
+		return other
+	}
+	return declared
 }
 
 // run serves the API and reconciles until the context ends.

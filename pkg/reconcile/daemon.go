@@ -38,6 +38,10 @@ type Options struct {
 	// Connect reaches a cluster by its name and its declared connection. No
 	// request that changes anything may leave while guard gives an error.
 	Connect func(ctx context.Context, name, connection string, guard func() error) (Live, error)
+	// Lead waits until this daemon may act on a cluster; what it gives ends when
+	// it may no longer, and is released when nothing is written any more. Nil
+	// acts at once: there is no other daemon.
+	Lead    func(ctx context.Context, name, connection string, standingBy func(holder string)) (context.Context, func(), error)
 	Journal Journal
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
@@ -273,6 +277,12 @@ func (d *Daemon) startLoops(ctx context.Context) {
 			anew:  make(chan struct{}, 1),
 			slots: make(chan struct{}, d.opts.Parallel), queue: newQueue(), units: map[catalog.UnitKey]*unitState{},
 			connect: func(ctx context.Context) (Live, error) { return d.opts.Connect(ctx, name, connection, d.fence.check) },
+		}
+		l.lead = func(ctx context.Context) (context.Context, func(), error) {
+			if d.opts.Lead == nil {
+				return ctx, func() {}, nil
+			}
+			return d.opts.Lead(ctx, name, connection, l.standBy)
 		}
 		d.loops[name] = l
 		d.running.Go(func() { l.run(ctx) })

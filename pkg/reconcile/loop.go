@@ -25,6 +25,7 @@ import (
 type loop struct {
 	name    string
 	connect func(ctx context.Context) (Live, error)
+	lead    func(ctx context.Context) (context.Context, func(), error)
 	fleet   *Fleet
 	removal func(key catalog.UnitKey, recorded string) (string, error)
 	journal Journal
@@ -75,11 +76,9 @@ type Journal interface {
 // ends. A cluster that cannot be reached is tried for ever.
 func (l *loop) run(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; {
-		live, err := l.join(ctx)
-		if err == nil {
+		joined, err := l.act(ctx)
+		if joined {
 			failures = 0
-			err = l.serve(ctx, live)
-			l.leave(live)
 		}
 		if ctx.Err() != nil {
 			return
@@ -91,6 +90,34 @@ func (l *loop) run(ctx context.Context) {
 		case <-time.After(min(backoff(failures), 15*time.Second)):
 		}
 	}
+}
+
+// act waits until this daemon may act on the cluster, and keeps it equal to the
+// fleet for as long as it may.
+func (l *loop) act(ctx context.Context) (joined bool, err error) {
+	held, release, err := l.lead(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	live, err := l.join(held)
+	if err != nil {
+		return false, err
+	}
+	err = l.serve(held, live)
+	l.leave(live)
+	if err == nil && held.Err() != nil {
+		err = errors.New("another daemon acts on this cluster now")
+	}
+	return true, err
+}
+
+// standBy notes that another daemon acts on the cluster.
+func (l *loop) standBy(holder string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up.Message = "standing by: " + holder + " acts on this cluster"
+	l.log.Info("standing by", "cluster", l.name, "holder", holder)
 }
 
 // join connects and learns what the cluster has of ours.

@@ -8,12 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairway-dev/fairway/pkg/status"
 )
 
 // process is the real binary as a daemon.
@@ -25,7 +28,7 @@ type process struct {
 
 // spawn starts the binary on a data folder. Its inventory is where the binary
 // keeps it, so worlds with processes run one after the other.
-func (w *world) spawn(data string) *process {
+func (w *world) spawn(data string, flags ...string) *process {
 	w.t.Helper()
 	listen := freeAddress(w.t)
 	secret := filepath.Join(w.t.TempDir(), "secret")
@@ -33,8 +36,9 @@ func (w *world) spawn(data string) *process {
 		w.t.Fatal(err)
 	}
 	p := &process{log: &logged{}, done: make(chan struct{})}
-	p.cmd = exec.Command(reconciler(w.t), "serve", "--repo", w.url, "--data-dir", data, "--kubeconfig", w.lab.kubeconfig,
-		"--listen", listen, "--hook-secret-file", secret, "--poll", "1h", "--log-format", "json")
+	args := append([]string{"serve", "--repo", w.url, "--data-dir", data, "--kubeconfig", w.lab.kubeconfig,
+		"--listen", listen, "--hook-secret-file", secret, "--poll", "1h", "--log-format", "json"}, flags...)
+	p.cmd = exec.Command(reconciler(w.t), args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		w.t.Fatal(err)
@@ -260,4 +264,52 @@ func TestStoppedDaemonWritesNothingOld(t *testing.T) {
 	}
 	first.end(t, syscall.SIGTERM)
 	w.swept()
+}
+
+// TestTwoReplicas: of two daemons with leases one acts. The other does when
+// that one ends, and nothing is written twice.
+func TestTwoReplicas(t *testing.T) {
+	w := newProcessWorld(t, shopAndPay)
+	first := w.spawn(t.TempDir(), "--lease")
+	w.settled(w.head())
+	second := w.spawn(t.TempDir(), "--lease", "--poll", "1s")
+	eventually(t, patience, "the second stands by", func() string {
+		var list struct{ Items []status.Cluster }
+		if err := w.ask("/api/v1/clusters", &list); err != nil {
+			return err.Error()
+		}
+		for _, c := range list.Items {
+			if !strings.HasPrefix(c.Message, "standing by: ") {
+				return fmt.Sprintf("%s: %q", c.Name, c.Message)
+			}
+		}
+		return emptyIs(len(list.Items) == 0, "no clusters")
+	})
+	from := w.lab.now(t)
+	commit := w.push("pay: strict", w.web("money", "pay", `config: MODE: "strict"`))
+	eventually(t, patience, "the second knows the commit", func() string {
+		return emptyIs(w.source().Revision != commit, "it does not")
+	})
+	if writes := applied(w.writes(from)); len(writes) > 0 {
+		t.Errorf("the daemon that stands by wrote:\n  %s", spelled(writes))
+	}
+	first.end(t, syscall.SIGTERM)
+	w.settled(commit)
+	if got := w.mode("prod-eu", w.prod()); got != "strict" {
+		t.Errorf("after the takeover the mode is %q, want strict", got)
+	}
+	second.end(t, syscall.SIGTERM)
+	w.swept()
+}
+
+func emptyIs(wrong bool, what string) string {
+	if wrong {
+		return what
+	}
+	return ""
+}
+
+// applied leaves out what a daemon writes about itself.
+func applied(list []request) []request {
+	return slices.DeleteFunc(list, func(r request) bool { return r.Object.Resource == "leases" })
 }
