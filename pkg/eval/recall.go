@@ -11,7 +11,11 @@ import (
 // maxRecall bounds how many earlier versions of a broken service are tried.
 const maxRecall = 20
 
-// recall finds, for each broken service and environment, the newest earlier
+// recalled are the kinds whose last good version matters while they are broken:
+// what runs, where it runs, and what its namespace is called.
+func recalled(k kind) bool { return k == kindService || k == kindEnvironment || k == kindTeam }
+
+// recall finds, for each broken service, environment and team, the newest earlier
 // version that evaluates under the present platform. A broken service stays as
 // it is, and so must what its neighbours know of it: a network policy that
 // forgot a caller because of a typing mistake would cut off what still runs. Of
@@ -27,7 +31,7 @@ func (e *Evaluator) recall(ctx context.Context, p platform, evaluated map[string
 	var missing []*entry
 	for _, source := range sortedKeys(evaluated) {
 		ent := evaluated[source]
-		if ent == nil || len(ent.diags) == 0 || ent.place.kind != kindService && ent.place.kind != kindEnvironment {
+		if ent == nil || len(ent.diags) == 0 || !recalled(ent.place.kind) {
 			continue
 		}
 		if err := e.recallOne(ctx, p, ent, history); err != nil {

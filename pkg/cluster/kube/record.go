@@ -29,6 +29,7 @@ const (
 	deleting flags = 1 << iota // has a deletion timestamp
 	leaving                    // we asked for its deletion
 	managed                    // our manager owns fields of it
+	locked                     // it asks never to be deleted without consent
 )
 
 func (r *record) isClean() bool { return r.clean != (cluster.Mark{}) && r.mark == r.clean }
@@ -36,7 +37,8 @@ func (r *record) isClean() bool { return r.clean != (cluster.Mark{}) && r.mark =
 func (r *record) entry() cluster.Entry {
 	return cluster.Entry{
 		UID: r.uid, ResourceVersion: r.rv, Unit: r.unit, Commit: r.commit, Applied: r.applied,
-		Clean: r.isClean(), Managed: r.flags&managed != 0, Deleting: r.flags&deleting != 0, Health: r.health, Message: r.message,
+		Clean: r.isClean(), Managed: r.flags&managed != 0, Deleting: r.flags&deleting != 0,
+		Locked: r.flags&locked != 0, Health: r.health, Message: r.message,
 	}
 }
 
@@ -54,6 +56,9 @@ func recordOf(h *owned.Hasher, fields map[string]any, by string) record {
 	r.rv, _ = meta["resourceVersion"].(string)
 	if meta["deletionTimestamp"] != nil {
 		r.flags |= deleting
+	}
+	if object.Locked(fields) {
+		r.flags |= locked
 	}
 	if by == "" {
 		by = manager(r.unit)
