@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"strings"
 	"unique"
 
 	"github.com/fairway-dev/fairway/pkg/cluster"
@@ -68,7 +69,22 @@ func recordOf(h *owned.Hasher, fields map[string]any, by string) record {
 		r.flags |= managed
 	}
 	r.health, r.message = healthOf(fields)
+	if held := finalizersOf(meta); held != "" && r.flags&deleting != 0 {
+		r.message = "it waits for whoever set " + held
+	}
 	return r
+}
+
+// finalizersOf spells what keeps a deleted object from going.
+func finalizersOf(meta map[string]any) string {
+	list, _ := meta["finalizers"].([]any)
+	var names []string
+	for _, f := range list {
+		if name, ok := f.(string); ok && len(names) < 3 {
+			names = append(names, "the finalizer "+name[:min(len(name), maxMessage/4)])
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // shared keeps one copy of a string that many records have.
