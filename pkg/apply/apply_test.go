@@ -55,7 +55,14 @@ func (f *fake) call(format string, args ...any) error {
 func (f *fake) Apply(_ context.Context, r cluster.ApplyRequest) (cluster.Applied, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.call("apply %s", r.Object.ID.Name); err != nil {
+	bound := ""
+	if r.UID != "" {
+		bound = " uid=" + r.UID
+	}
+	if r.Force && r.UID != "" {
+		bound += " force"
+	}
+	if err := f.call("apply %s%s", r.Object.ID.Name, bound); err != nil {
 		return cluster.Applied{}, err
 	}
 	live, there := f.objects[r.Object.ID]
@@ -129,6 +136,9 @@ func (f *fake) Intend(_ context.Context, shard, unit, revision string, objects [
 	names := make([]string, len(objects))
 	for i, in := range objects {
 		names[i] = in.ID.Name
+		if in.UID != "" {
+			names[i] += "=" + in.UID
+		}
 	}
 	return f.call("intend %s %s %s: %s", shard, unit, revision, strings.Join(names, " "))
 }
@@ -476,4 +486,98 @@ func TestParallel(t *testing.T) {
 			t.Fatalf("outcome %d is of %s", i, o.ID)
 		}
 	}
+}
+
+// What needs consent is recorded as condemned in one write before the first
+// deletion, and nothing is deleted where that cannot be stored.
+func TestCondemnedBeforeTheFirstDeletion(t *testing.T) {
+	claim := made("PersistentVolumeClaim", "data", nil)
+	steps := func() []plan.Step {
+		return []plan.Step{
+			{ID: config("a").ID, Action: plan.Prune, Owned: "uid-a", Condemn: true},
+			{ID: claim.ID, Action: plan.Prune, Owned: "uid-data", Condemn: true, Guarded: true},
+		}
+	}
+	f := newFake().has(config("a")).has(claim)
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: steps()}); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.expect(t, "condemn prod/eu/checkout: a data", "get a", "delete a uid=uid-a rv=7", "get a", "forget a uid-a",
+		"get data", "delete data uid=uid-data rv=7", "get data", "forget data uid-data")
+
+	f = newFake().has(config("a")).has(claim)
+	f.fails["condemn prod/eu/checkout: a data"] = errors.New("no answer")
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: steps()}); r.Err == nil {
+		t.Error("deletions that could not be recorded are no error")
+	}
+	f.expectNo(t, "delete")
+}
+
+// TestGateOfWhatIsGuarded: what is protected, locked by the environment or by the
+// object itself needs to be condemned by its UID; what was adopted is never deleted.
+func TestGateOfWhatIsGuarded(t *testing.T) {
+	claim := made("PersistentVolumeClaim", "a", nil)
+	for _, test := range []struct {
+		name   string
+		object object.Object
+		step   plan.Step
+		change func(f *fake)
+	}{
+		{"protected kind", claim, plan.Step{}, func(*fake) {}},
+		{"locked by the environment", config("a"), plan.Step{Guarded: true}, func(*fake) {}},
+		{"locked by a person", config("a"), plan.Step{}, func(f *fake) {
+			f.objects[config("a").ID].Fields["metadata"].(fields)["annotations"].(fields)[object.AnnotationLock] = "true"
+		}},
+		{"condemned under another UID", claim, plan.Step{}, func(f *fake) {
+			f.inventory[claim.ID] = cluster.Owned{UID: "another", Condemned: true}
+		}},
+		{"adopted", config("a"), plan.Step{}, func(f *fake) {
+			f.inventory[config("a").ID] = cluster.Owned{UID: "uid-a", Adopted: true, Condemned: true}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake().has(test.object)
+			test.change(f)
+			test.step.ID, test.step.Action, test.step.Owned = test.object.ID, plan.Prune, "uid-a"
+			if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{test.step}}); r.Err == nil {
+				t.Error("it was deleted")
+			}
+			f.expectNo(t, "delete", "forget")
+			if _, adopted := f.inventory[test.object.ID]; !adopted || f.inventory[test.object.ID].Adopted || f.inventory[test.object.ID].UID == "another" {
+				return
+			}
+			f.calls, f.inventory[test.object.ID] = nil, cluster.Owned{UID: "uid-a", Condemned: true}
+			if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{test.step}}); r.Err != nil {
+				t.Errorf("condemned, and not deleted: %v", r.Err)
+			}
+		})
+	}
+}
+
+// An object that moves is in the new unit's inventory by its UID before it is
+// written, and is bound to that UID; the old unit gives its fields up before it
+// forgets the object, and does not forget it where that fails.
+func TestHandover(t *testing.T) {
+	a := config("a")
+	other := catalog.UnitKey{Environment: "prod", Cluster: "eu", Service: "other"}
+	f := newFake().has(a)
+	take := plan.Step{ID: a.ID, Action: plan.Update, Object: &a, Record: true, Force: true, UID: "uid-a", From: other}
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Revision: "c0ffee", Steps: []plan.Step{take}}); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a=uid-a", "apply a uid=uid-a force", "confirm a uid-a")
+
+	f = newFake().has(a)
+	give := plan.Step{ID: a.ID, Action: plan.Release, GiveUp: plan.GiveUpFields, Owned: "uid-a", UID: "uid-a"}
+	f.fails["yield a uid=uid-a"] = cluster.ErrUnreachable
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{give}}); r.Err == nil {
+		t.Error("a failed release is no error")
+	}
+	f.expect(t, "yield a uid=uid-a")
+	delete(f.fails, "yield a uid=uid-a")
+	f.calls = nil
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{give}}); r.Err != nil {
+		t.Error(r.Err)
+	}
+	f.expect(t, "yield a uid=uid-a", "forget a uid-a")
 }
