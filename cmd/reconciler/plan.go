@@ -211,23 +211,57 @@ func againstClusters(ctx context.Context, f *reconcile.Fleet, live map[string]*k
 		}
 	}
 	wg.Wait()
+	for name, k := range live {
+		if err := withhold(f, k, name, plans); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	return plans, errors.Join(errs...)
 }
 
+// withhold takes the deletions on a cluster out of plans that together delete
+// more than may go without a word.
+func withhold(f *reconcile.Fleet, k *kube.Cluster, name string, plans []plan.Plan) error {
+	ours := 0
+	owners, _ := k.Units().Members()
+	for unit := range owners {
+		owned, known := k.Inventory(unit).Members()
+		if !known {
+			return fmt.Errorf("cluster %s: the inventory of %s cannot be read: %w", name, unit, k.Inventory(unit).Why())
+		}
+		ours += len(owned)
+	}
+	var pending []plan.Pending
+	for _, p := range plans {
+		if p.Unit.Cluster == name {
+			pending = append(pending, p.Pending())
+		}
+	}
+	hold, _ := plan.Breaker(name, ours, pending, f.ClusterConsent(k, name))
+	for i := range plans {
+		if hold != nil && plans[i].Unit.Cluster == name && plans[i].Undecided() {
+			plans[i].Withhold(hold)
+		}
+	}
+	return nil
+}
+
 func liveUnit(ctx context.Context, f *reconcile.Fleet, k *kube.Cluster, key catalog.UnitKey, u *render.Unit, commit string) (plan.Plan, error) {
-	d := plan.Desired{Unit: key, Revision: commit, Drift: f.Drift(key.Environment)}
+	d := f.Wanted(k, key, u, commit)
+	gone := func(key catalog.UnitKey, _ string) (string, error) {
+		if reason, gone := f.Gone(key); gone {
+			return reason, nil
+		}
+		return "", errors.New("it is not known whether the unit is still declared")
+	}
 	switch {
 	case u == nil:
-		reason, gone := f.Gone(key)
-		if !gone {
-			return plan.Plan{Unit: key, Hold: &plan.Hold{
-				Reason: plan.HoldUnknown, Message: "it is not known whether the unit is still declared",
-			}}, nil
+		reason, err := gone(key, "")
+		if err != nil {
+			return plan.Plan{Unit: key, Hold: &plan.Hold{Reason: plan.HoldUnknown, Message: err.Error()}}, nil
 		}
 		d.Removed = reason
-	case u.Held():
-		d.Invalid = u.Diags
-	default:
+	case !u.Held():
 		b, err := f.Bundle(ctx, u)
 		if err != nil {
 			return plan.Plan{}, err
@@ -235,7 +269,7 @@ func liveUnit(ctx context.Context, f *reconcile.Fleet, k *kube.Cluster, key cata
 		d.Objects = b.Objects
 	}
 	g := reconcile.Look(ctx, k, key, d.Objects, true, nil)
-	return plan.Compute(d, g.Live), nil
+	return plan.Compute(reconcile.Relate(f, k, gone, d, g.Live), g.Live), nil
 }
 
 // dial reaches one cluster and learns what it has of ours.

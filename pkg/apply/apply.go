@@ -27,10 +27,15 @@ type Target interface {
 	Observe(ids []object.ID) object.Set[object.ID, cluster.Entry]
 
 	// ReadInventory reads what a unit owns, consistently.
-	ReadInventory(ctx context.Context, unit string) object.Set[object.ID, string]
-	Intend(ctx context.Context, shard, unit, revision string, ids []object.ID) error
+	ReadInventory(ctx context.Context, unit string) object.Set[object.ID, cluster.Owned]
+	Intend(ctx context.Context, shard, unit, revision string, objects []cluster.Intent) error
+	Condemn(ctx context.Context, unit string, uids map[object.ID]string) error
 	Confirm(unit string, id object.ID, uid string)
 	Forget(unit string, id object.ID, uid string)
+
+	// Yield gives up a unit's fields of an object, Release its marks on it.
+	Yield(ctx context.Context, id object.ID, uid, unit string) error
+	Release(ctx context.Context, id object.ID, uid, unit string) error
 }
 
 // Outcome is what came of one step.
@@ -41,6 +46,8 @@ type Outcome struct {
 	Fields []object.FieldChange `json:"fields,omitempty"`
 	Err    error                `json:"-"`
 	Error  string               `json:"error,omitempty"`
+	// Left tells that a deleted object is there still, held by a finalizer.
+	Left bool `json:"left,omitempty"`
 }
 
 // Result is what was done to one unit.
@@ -90,12 +97,13 @@ func (a *Applier) run(ctx context.Context, p plan.Plan, r *Result) error {
 	if p.Hold != nil || len(p.Steps) == 0 {
 		return nil
 	}
-	if ids := creations(p.Steps); len(ids) > 0 {
-		if err := a.Target.Intend(ctx, a.Shard(p.Unit), p.Unit.String(), p.Revision, ids); err != nil {
+	if objects := intents(p.Steps); len(objects) > 0 {
+		if err := a.Target.Intend(ctx, a.Shard(p.Unit), p.Unit.String(), p.Revision, objects); err != nil {
 			return fmt.Errorf("record in the inventory what will be created: %w", err)
 		}
 	}
 	var told error
+	condemned := false
 	for i := 0; i < len(p.Steps); {
 		end := i + 1
 		for end < len(p.Steps) && p.Steps[end].Place == p.Steps[i].Place && p.Steps[end].Action.Writes() == p.Steps[i].Action.Writes() {
@@ -105,6 +113,12 @@ func (a *Applier) run(ctx context.Context, p plan.Plan, r *Result) error {
 			if err := a.await(ctx, p.Steps[:i]); err != nil {
 				return errors.Join(told, err)
 			}
+		}
+		if p.Steps[i].Action == plan.Prune && !condemned {
+			if err := a.condemn(ctx, p); err != nil {
+				return errors.Join(told, err)
+			}
+			condemned = true
 		}
 		outcomes := a.together(ctx, p, p.Steps[i:end])
 		r.Outcomes = append(r.Outcomes, outcomes...)
@@ -128,14 +142,15 @@ func joined(outcomes []Outcome, writes bool) error {
 	return errors.Join(errs...)
 }
 
-func creations(steps []plan.Step) []object.ID {
-	var ids []object.ID
+// intents are the objects that the inventory must have before they are written.
+func intents(steps []plan.Step) []cluster.Intent {
+	var out []cluster.Intent
 	for _, s := range steps {
 		if s.Object != nil && s.Record {
-			ids = append(ids, s.ID)
+			out = append(out, cluster.Intent{ID: s.ID, UID: s.UID, Adopted: s.Adopt})
 		}
 	}
-	return ids
+	return out
 }
 
 // together carries out steps that need not wait for each other.
@@ -147,8 +162,8 @@ func (a *Applier) together(ctx context.Context, p plan.Plan, steps []plan.Step) 
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			err := a.step(ctx, p, s)
-			out[i] = Outcome{ID: s.ID, Action: s.Action, Reason: s.Reason, Fields: s.Fields, Err: err}
+			left, err := a.step(ctx, p, s)
+			out[i] = Outcome{ID: s.ID, Action: s.Action, Reason: s.Reason, Fields: s.Fields, Err: err, Left: left}
 			if err != nil {
 				out[i].Error = err.Error()
 			}
@@ -161,29 +176,54 @@ func (a *Applier) together(ctx context.Context, p plan.Plan, steps []plan.Step) 
 // errConflict: an object of this name is there and belongs to somebody else.
 var errConflict = errors.New("is there and is not ours; rename it, or have its owner give it up")
 
-func (a *Applier) step(ctx context.Context, p plan.Plan, s plan.Step) error {
+// step carries out one step. It reports whether an object that was deleted is
+// there still.
+func (a *Applier) step(ctx context.Context, p plan.Plan, s plan.Step) (left bool, err error) {
 	unit := p.Unit.String()
 	switch s.Action {
 	case plan.Prune:
 		return a.prune(ctx, unit, s)
 	case plan.Release:
-		a.Target.Forget(unit, s.ID, s.Owned)
-		return nil
+		return false, a.release(ctx, unit, s)
 	case plan.Conflict:
-		return fmt.Errorf("%s: %s: %w", s.ID, s.Reason, errConflict)
-	case plan.Drift:
-		return nil
+		return false, fmt.Errorf("%s: %s: %w", s.ID, s.Reason, errConflict)
+	case plan.Drift, plan.Wait:
+		return false, nil
 	case plan.Run:
 		if err := a.clearHook(ctx, unit, s); err != nil {
-			return err
+			return false, err
 		}
 	}
-	applied, err := a.Target.Apply(ctx, cluster.ApplyRequest{Object: *s.Object, Unit: unit, Commit: p.Revision, Force: s.Force})
+	return false, a.write(ctx, p, s)
+}
+
+func (a *Applier) write(ctx context.Context, p plan.Plan, s plan.Step) error {
+	r := cluster.ApplyRequest{Object: *s.Object, Unit: p.Unit.String(), Commit: p.Revision, Force: s.Force}
+	if s.Adopt || s.From != (catalog.UnitKey{}) {
+		r.UID = s.UID // it is that very object that is taken over
+	}
+	applied, err := a.Target.Apply(ctx, r)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", s.Action, s.ID, err)
 	}
 	if s.Record || applied.Created {
-		a.Target.Confirm(unit, s.ID, applied.UID)
+		a.Target.Confirm(p.Unit.String(), s.ID, applied.UID)
 	}
+	return nil
+}
+
+// release lets an object go that stays: first what we have on it, then the entry.
+func (a *Applier) release(ctx context.Context, unit string, s plan.Step) error {
+	var err error
+	switch s.GiveUp {
+	case plan.GiveUpFields:
+		err = a.Target.Yield(ctx, s.ID, s.UID, unit)
+	case plan.GiveUpMarks:
+		err = a.Target.Release(ctx, s.ID, s.UID, unit)
+	}
+	if err != nil && !errors.Is(err, cluster.ErrNotFound) {
+		return err
+	}
+	a.Target.Forget(unit, s.ID, s.Owned)
 	return nil
 }

@@ -34,7 +34,7 @@ type fake struct {
 	mu        sync.Mutex
 	calls     []string
 	objects   map[object.ID]cluster.Live
-	inventory map[object.ID]string
+	inventory map[object.ID]cluster.Owned
 	health    map[object.ID]cluster.Entry // what the index says beside "healthy"
 	fails     map[string]error            // by call
 	unknown   bool                        // the inventory cannot be read
@@ -43,7 +43,7 @@ type fake struct {
 }
 
 func newFake() *fake {
-	return &fake{objects: map[object.ID]cluster.Live{}, inventory: map[object.ID]string{}, health: map[object.ID]cluster.Entry{}, fails: map[string]error{}}
+	return &fake{objects: map[object.ID]cluster.Live{}, inventory: map[object.ID]cluster.Owned{}, health: map[object.ID]cluster.Entry{}, fails: map[string]error{}}
 }
 
 func (f *fake) call(format string, args ...any) error {
@@ -55,7 +55,14 @@ func (f *fake) call(format string, args ...any) error {
 func (f *fake) Apply(_ context.Context, r cluster.ApplyRequest) (cluster.Applied, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.call("apply %s", r.Object.ID.Name); err != nil {
+	bound := ""
+	if r.UID != "" {
+		bound = " uid=" + r.UID
+	}
+	if r.Force && r.UID != "" {
+		bound += " force"
+	}
+	if err := f.call("apply %s%s", r.Object.ID.Name, bound); err != nil {
 		return cluster.Applied{}, err
 	}
 	live, there := f.objects[r.Object.ID]
@@ -114,21 +121,24 @@ func (f *fake) Observe(ids []object.ID) object.Set[object.ID, cluster.Entry] {
 	return object.Known(out)
 }
 
-func (f *fake) ReadInventory(context.Context, string) object.Set[object.ID, string] {
+func (f *fake) ReadInventory(context.Context, string) object.Set[object.ID, cluster.Owned] {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.unknown {
-		return object.Unknown[object.ID, string](errors.New("no answer"))
+		return object.Unknown[object.ID, cluster.Owned](errors.New("no answer"))
 	}
 	return object.Known(f.inventory)
 }
 
-func (f *fake) Intend(_ context.Context, shard, unit, revision string, ids []object.ID) error {
+func (f *fake) Intend(_ context.Context, shard, unit, revision string, objects []cluster.Intent) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = id.Name
+	names := make([]string, len(objects))
+	for i, in := range objects {
+		names[i] = in.ID.Name
+		if in.UID != "" {
+			names[i] += "=" + in.UID
+		}
 	}
 	return f.call("intend %s %s %s: %s", shard, unit, revision, strings.Join(names, " "))
 }
@@ -137,7 +147,7 @@ func (f *fake) Confirm(_ string, id object.ID, uid string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_ = f.call("confirm %s %s", id.Name, uid)
-	f.inventory[id] = uid
+	f.inventory[id] = cluster.Owned{UID: uid}
 }
 
 func (f *fake) Forget(_ string, id object.ID, uid string) {
@@ -147,11 +157,40 @@ func (f *fake) Forget(_ string, id object.ID, uid string) {
 	delete(f.inventory, id)
 }
 
+func (f *fake) Condemn(_ context.Context, unit string, uids map[object.ID]string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var names []string
+	for id := range uids {
+		names = append(names, id.Name)
+	}
+	slices.Sort(names)
+	if err := f.call("condemn %s: %s", unit, strings.Join(names, " ")); err != nil {
+		return err
+	}
+	for id, uid := range uids {
+		f.inventory[id] = cluster.Owned{UID: uid, Condemned: true}
+	}
+	return nil
+}
+
+func (f *fake) Yield(_ context.Context, id object.ID, uid, _ string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.call("yield %s uid=%s", id.Name, uid)
+}
+
+func (f *fake) Release(_ context.Context, id object.ID, uid, _ string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.call("release %s uid=%s", id.Name, uid)
+}
+
 // has puts an object of ours there.
 func (f *fake) has(o object.Object) *fake {
 	live := cluster.Live{ID: o.ID, UID: "uid-" + o.ID.Name, ResourceVersion: "7", Fields: o.Fields()}
 	mark(live.Fields, unit)
-	f.objects[o.ID], f.inventory[o.ID] = live, live.UID
+	f.objects[o.ID], f.inventory[o.ID] = live, cluster.Owned{UID: live.UID}
 	return f
 }
 
@@ -184,9 +223,9 @@ func run(t *testing.T, f *fake, removed string, objects ...object.Object) apply.
 	for id, live := range f.objects {
 		seen[id] = plan.Seen{Entry: cluster.Entry{UID: live.UID, ResourceVersion: live.ResourceVersion, Unit: object.Annotation(live.Fields, object.AnnotationUnit), Clean: true}}
 	}
-	inventory := map[object.ID]string{}
-	for id, uid := range f.inventory {
-		inventory[id] = uid
+	inventory := map[object.ID]cluster.Owned{}
+	for id, owned := range f.inventory {
+		inventory[id] = owned
 	}
 	d := plan.Desired{Unit: key(), Revision: "c0ffee", Objects: objects, Removed: removed}
 	return carryOut(t, f, plan.Compute(d, plan.Live{Objects: object.Known(seen), Inventory: object.Known(inventory)}))
@@ -299,7 +338,7 @@ func TestGate(t *testing.T) {
 			mark(f.objects[config("a").ID].Fields, "")
 		}},
 		{"another UID", "delete ConfigMap shop-prod/a: it was made anew by somebody else (UID uid-a, ours was uid-old)", func(f *fake) {
-			f.inventory[config("a").ID] = "uid-old"
+			f.inventory[config("a").ID] = cluster.Owned{UID: "uid-old"}
 		}},
 		{"not in the inventory", "delete ConfigMap shop-prod/a: it is not in the inventory of prod/eu/checkout", func(f *fake) {
 			delete(f.inventory, config("a").ID)
@@ -307,7 +346,7 @@ func TestGate(t *testing.T) {
 		{"unknown inventory", "delete ConfigMap shop-prod/a: the inventory of prod/eu/checkout cannot be read", func(f *fake) { f.unknown = true }},
 		{"cannot be read", "read ConfigMap shop-prod/a before deleting it: cluster is unreachable", func(f *fake) { f.fails["get a"] = cluster.ErrUnreachable }},
 		{"not confirmed", "delete ConfigMap shop-prod/a: its creation was not confirmed yet; it is now, and will be deleted", func(f *fake) {
-			f.inventory[config("a").ID] = ""
+			f.inventory[config("a").ID] = cluster.Owned{}
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -335,10 +374,10 @@ func TestProtectedKindsAreNeverDeleted(t *testing.T) {
 	claim := made("PersistentVolumeClaim", "data", nil)
 	f := newFake().has(claim)
 	r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{{ID: claim.ID, Action: plan.Prune, UID: "uid-data"}}})
-	if r.Err == nil || !strings.Contains(r.Err.Error(), "never deleted without consent") {
+	if r.Err == nil || !strings.Contains(r.Err.Error(), "it goes with consent only") {
 		t.Errorf("got %v", r.Err)
 	}
-	f.expect(t)
+	f.expect(t, "get data")
 }
 
 // What a finalizer holds stays in the inventory, and is looked at again.
@@ -360,7 +399,7 @@ func TestForgetOnlyAfterConfirmedAbsence(t *testing.T) {
 
 func TestReleaseForgetsAndDeletesNothing(t *testing.T) {
 	f := newFake().has(config("a")).has(config("b"))
-	f.inventory[config("b").ID] = "uid-old"
+	f.inventory[config("b").ID] = cluster.Owned{UID: "uid-old"}
 	if r := run(t, f, "", config("a")); r.Err != nil {
 		t.Fatal(r.Err)
 	}
@@ -418,7 +457,7 @@ func TestWaiting(t *testing.T) {
 
 	a, b := config("a"), wave(config("b"), "1")
 	p := plan.Compute(plan.Desired{Unit: key(), Objects: []object.Object{a, b}}, plan.Live{
-		Objects: object.Known(map[object.ID]plan.Seen{}), Inventory: object.Known(map[object.ID]string{}),
+		Objects: object.Known(map[object.ID]plan.Seen{}), Inventory: object.Known(map[object.ID]cluster.Owned{}),
 	})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	newer := errors.New("a newer revision came")
@@ -447,4 +486,98 @@ func TestParallel(t *testing.T) {
 			t.Fatalf("outcome %d is of %s", i, o.ID)
 		}
 	}
+}
+
+// What needs consent is recorded as condemned in one write before the first
+// deletion, and nothing is deleted where that cannot be stored.
+func TestCondemnedBeforeTheFirstDeletion(t *testing.T) {
+	claim := made("PersistentVolumeClaim", "data", nil)
+	steps := func() []plan.Step {
+		return []plan.Step{
+			{ID: config("a").ID, Action: plan.Prune, Owned: "uid-a", Condemn: true},
+			{ID: claim.ID, Action: plan.Prune, Owned: "uid-data", Condemn: true, Guarded: true},
+		}
+	}
+	f := newFake().has(config("a")).has(claim)
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: steps()}); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.expect(t, "condemn prod/eu/checkout: a data", "get a", "delete a uid=uid-a rv=7", "get a", "forget a uid-a",
+		"get data", "delete data uid=uid-data rv=7", "get data", "forget data uid-data")
+
+	f = newFake().has(config("a")).has(claim)
+	f.fails["condemn prod/eu/checkout: a data"] = errors.New("no answer")
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: steps()}); r.Err == nil {
+		t.Error("deletions that could not be recorded are no error")
+	}
+	f.expectNo(t, "delete")
+}
+
+// TestGateOfWhatIsGuarded: what is protected, locked by the environment or by the
+// object itself needs to be condemned by its UID; what was adopted is never deleted.
+func TestGateOfWhatIsGuarded(t *testing.T) {
+	claim := made("PersistentVolumeClaim", "a", nil)
+	for _, test := range []struct {
+		name   string
+		object object.Object
+		step   plan.Step
+		change func(f *fake)
+	}{
+		{"protected kind", claim, plan.Step{}, func(*fake) {}},
+		{"locked by the environment", config("a"), plan.Step{Guarded: true}, func(*fake) {}},
+		{"locked by a person", config("a"), plan.Step{}, func(f *fake) {
+			f.objects[config("a").ID].Fields["metadata"].(fields)["annotations"].(fields)[object.AnnotationLock] = "true"
+		}},
+		{"condemned under another UID", claim, plan.Step{}, func(f *fake) {
+			f.inventory[claim.ID] = cluster.Owned{UID: "another", Condemned: true}
+		}},
+		{"adopted", config("a"), plan.Step{}, func(f *fake) {
+			f.inventory[config("a").ID] = cluster.Owned{UID: "uid-a", Adopted: true, Condemned: true}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake().has(test.object)
+			test.change(f)
+			test.step.ID, test.step.Action, test.step.Owned = test.object.ID, plan.Prune, "uid-a"
+			if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{test.step}}); r.Err == nil {
+				t.Error("it was deleted")
+			}
+			f.expectNo(t, "delete", "forget")
+			if _, adopted := f.inventory[test.object.ID]; !adopted || f.inventory[test.object.ID].Adopted || f.inventory[test.object.ID].UID == "another" {
+				return
+			}
+			f.calls, f.inventory[test.object.ID] = nil, cluster.Owned{UID: "uid-a", Condemned: true}
+			if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{test.step}}); r.Err != nil {
+				t.Errorf("condemned, and not deleted: %v", r.Err)
+			}
+		})
+	}
+}
+
+// An object that moves is in the new unit's inventory by its UID before it is
+// written, and is bound to that UID; the old unit gives its fields up before it
+// forgets the object, and does not forget it where that fails.
+func TestHandover(t *testing.T) {
+	a := config("a")
+	other := catalog.UnitKey{Environment: "prod", Cluster: "eu", Service: "other"}
+	f := newFake().has(a)
+	take := plan.Step{ID: a.ID, Action: plan.Update, Object: &a, Record: true, Force: true, UID: "uid-a", From: other}
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Revision: "c0ffee", Steps: []plan.Step{take}}); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a=uid-a", "apply a uid=uid-a force", "confirm a uid-a")
+
+	f = newFake().has(a)
+	give := plan.Step{ID: a.ID, Action: plan.Release, GiveUp: plan.GiveUpFields, Owned: "uid-a", UID: "uid-a"}
+	f.fails["yield a uid=uid-a"] = cluster.ErrUnreachable
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{give}}); r.Err == nil {
+		t.Error("a failed release is no error")
+	}
+	f.expect(t, "yield a uid=uid-a")
+	delete(f.fails, "yield a uid=uid-a")
+	f.calls = nil
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Steps: []plan.Step{give}}); r.Err != nil {
+		t.Error(r.Err)
+	}
+	f.expect(t, "yield a uid=uid-a", "forget a uid-a")
 }

@@ -19,7 +19,7 @@ func (a *Applier) clearHook(ctx context.Context, unit string, s plan.Step) error
 	if s.UID == "" || !s.Place.DeleteBefore {
 		return nil
 	}
-	if _, err := a.deleteGate(ctx, unit, s.ID); err != nil {
+	if _, err := a.deleteGate(ctx, unit, s); err != nil {
 		return err
 	}
 	return a.until(ctx, func() (bool, error) {
@@ -108,7 +108,7 @@ func (a *Applier) cleanUp(ctx context.Context, p plan.Plan) error {
 		return err
 	}
 	for _, s := range hooks {
-		if err := a.prune(ctx, p.Unit.String(), s); err != nil {
+		if _, err := a.prune(ctx, p.Unit.String(), s); err != nil {
 			return err
 		}
 	}

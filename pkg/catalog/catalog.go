@@ -58,7 +58,13 @@ func ParseUnitKey(s string) (UnitKey, error) {
 
 // Namespace is where a team's objects of one environment live. Tenancy is
 // enforced on it, so it is the engine's to choose and not the platform's.
-func Namespace(team, environment string) string { return team + "-" + environment }
+func (c *Catalog) Namespace(team, environment string) string {
+	prefix := team
+	if t := c.Teams[team]; t != nil && t.Namespace != "" {
+		prefix = t.Namespace
+	}
+	return prefix + "-" + environment
+}
 
 // Declared is what every declaration has: where it stands and its data.
 type Declared struct {
@@ -92,6 +98,9 @@ func (d Declared) At(field string) diag.Position {
 // Team owns services.
 type Team struct {
 	Declared
+	// Namespace is what its namespaces' names begin with; of a broken team, that of
+	// its last good version.
+	Namespace string
 }
 
 // Service is one service as its team declared it.
@@ -99,9 +108,12 @@ type Service struct {
 	Declared
 	Team string
 	// Path is the golden path it is on. Example: "web".
-	Path      string
-	Endpoints map[string]Endpoint
-	Needs     map[string]Need
+	Path string
+	// ObjectName is what its Kubernetes objects are called; Image is its repository.
+	ObjectName string
+	Image      string
+	Endpoints  map[string]Endpoint
+	Needs      map[string]Need
 	// Overlays holds, by environment, the JSON merge patch over Data.
 	Overlays map[string]json.RawMessage
 	// LastGood is the newest earlier version that evaluates, for a service whose
@@ -136,6 +148,16 @@ type Environment struct {
 	Declared
 	Clusters []string
 	Drift    DriftMode
+	Deletions
+}
+
+// Deletions is what an environment says about its units' deletions and about
+// what was on its clusters before. Units are spelled without the environment.
+// It is for the engine alone, and no part of the data that units are rendered from.
+type Deletions struct {
+	Consents map[string]string   `json:"consents"`
+	Locks    []string            `json:"locks"`
+	Adopt    map[string][]string `json:"adopt"`
 }
 
 // DriftMode says what is done about a live object that was changed by hand.
@@ -152,6 +174,9 @@ type Cluster struct {
 	Declared
 	// Connection names the kubeconfig context to use.
 	Connection string
+	// Consents are the deletions on the whole cluster that were agreed to, by their
+	// digest, and why. They are no part of the data that units are rendered from.
+	Consents map[string]string
 }
 
 // Release is what a service runs in one environment.

@@ -41,6 +41,35 @@ func (c *Catalog) CheckService(name string) diag.List {
 	return list
 }
 
+// CheckNamespaces finds the teams whose namespaces are not theirs alone, by team:
+// each of them could write into what belongs to the other.
+func (c *Catalog) CheckNamespaces() map[string]diag.List {
+	type place struct{ team, environment string }
+	claims := map[string][]place{}
+	for _, team := range slices.Sorted(maps.Keys(c.Teams)) {
+		for _, env := range slices.Sorted(maps.Keys(c.Environments)) {
+			name := c.Namespace(team, env)
+			claims[name] = append(claims[name], place{team, env})
+		}
+	}
+	out := map[string]diag.List{}
+	for _, name := range slices.Sorted(maps.Keys(claims)) {
+		for i, at := range claims[name] {
+			other := claims[name][(i+1)%len(claims[name])]
+			if other.team == at.team || len(out[at.team]) > 0 {
+				continue
+			}
+			out[at.team] = diag.List{{
+				Code: "namespace-taken", Severity: diag.Error, Pos: c.Teams[at.team].At("namespace"), Subject: diag.Subject{Team: at.team},
+				Message: fmt.Sprintf("the namespace %s of team %s would be team %s's as well", name, at.team, other.team),
+				Hint:    "give one of the two teams another namespace",
+				Related: []diag.Related{{Pos: c.Teams[other.team].At("namespace"), Note: "the other team"}},
+			}}
+		}
+	}
+	return out
+}
+
 // CheckEnvironment looks at the clusters an environment runs on.
 func (c *Catalog) CheckEnvironment(name string) diag.List {
 	env := c.Environments[name]
@@ -90,10 +119,11 @@ func (c *Catalog) CheckRelease(key ReleaseKey) diag.List {
 
 // Resolved is a need and the service that fills it.
 type Resolved struct {
-	Service   string   `json:"service"`
-	Team      string   `json:"team"`
-	Namespace string   `json:"namespace"`
-	Endpoint  Endpoint `json:"endpoint"`
+	Service    string   `json:"service"`
+	ObjectName string   `json:"objectName"`
+	Team       string   `json:"team"`
+	Namespace  string   `json:"namespace"`
+	Endpoint   Endpoint `json:"endpoint"`
 }
 
 // Resolve finds what fills a service's needs in an environment.
@@ -134,7 +164,7 @@ func (c *Catalog) resolve(need Need, environment string) (r Resolved, why, hint 
 		return r, fmt.Sprintf("service %q has no endpoint %q", need.Service, need.Endpoint), "its endpoints are: " + names(standing.Endpoints)
 	}
 	return Resolved{
-		Service: need.Service, Team: target.Team, Namespace: Namespace(target.Team, environment), Endpoint: endpoint,
+		Service: need.Service, ObjectName: standing.ObjectName, Team: target.Team, Namespace: c.Namespace(target.Team, environment), Endpoint: endpoint,
 	}, "", ""
 }
 

@@ -89,9 +89,32 @@ type Entry struct {
 	// a copied annotation cannot show.
 	Managed  bool
 	Deleting bool
-	Health   HealthStatus
+	// Locked reports that the object itself asks never to be deleted without
+	// consent (object.AnnotationLock).
+	Locked bool
+	Health HealthStatus
 	// Message says why the object is not healthy; empty for a healthy one.
 	Message string
+}
+
+// Owned is what the inventory says of one object of a unit.
+type Owned struct {
+	// UID is empty where the creation was intended and never confirmed.
+	UID string
+	// Adopted tells that the object was there before us and was taken over on
+	// purpose: it is released one day, and never deleted.
+	Adopted bool
+	// Condemned tells that the deletion of this very UID was decided, with consent
+	// where that was needed, so that it goes on after a crash without asking again.
+	Condemned bool
+}
+
+// Intent is an object that a unit is about to have. UID is empty for one that
+// will be created, and that of the object which will be taken over otherwise.
+type Intent struct {
+	ID      object.ID
+	UID     string
+	Adopted bool
 }
 
 // Live is one object freshly read from the cluster.
@@ -126,7 +149,11 @@ type ApplyRequest struct {
 	Unit string
 	// Commit is noted on the object as the one that last wrote it.
 	Commit string
-	// Force takes fields from other managers; only for healing what was ours.
+	// UID, where it is set, is the one object that may be written; another of its
+	// name is ErrPrecondition.
+	UID string
+	// Force takes fields from other managers: for healing what was ours, and for
+	// taking over what was given up or is adopted.
 	Force bool
 	// DryRun asks the cluster what it would do.
 	DryRun bool

@@ -11,6 +11,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
+	"github.com/fairway-dev/fairway/pkg/object"
 )
 
 // check turns a result's faults into diagnostics and adds what CUE cannot see:
@@ -184,7 +185,7 @@ func (e *entry) put(c *catalog.Catalog) {
 	}
 	switch p.kind {
 	case protocol.Team:
-		c.Teams[p.team] = &catalog.Team{Declared: d}
+		c.Teams[p.team] = teamOf(d, e.standing(d))
 	case protocol.Service:
 		s := serviceOf(d, p.team)
 		if e.good != nil {
@@ -192,23 +193,29 @@ func (e *entry) put(c *catalog.Catalog) {
 		}
 		c.Services[p.service] = s
 	case protocol.Environment:
-		standing := d.Data
-		if e.good != nil {
-			standing = e.good.result.Data
-		}
-		c.Environments[p.environment] = environmentOf(d, standing)
+		c.Environments[p.environment] = environmentOf(d, e.standing(d))
 	case protocol.Cluster:
-		var fields struct {
-			Connection struct {
-				Context string `json:"context"`
-			} `json:"connection"`
-		}
-		_ = json.Unmarshal(d.Data, &fields) // typed by the schema
-		c.Clusters[p.cluster] = &catalog.Cluster{Declared: d, Connection: fields.Connection.Context}
+		c.Clusters[p.cluster] = clusterOf(d)
 	case protocol.Release:
 		key := catalog.ReleaseKey{Environment: p.environment, Service: p.service}
 		c.Releases[key] = &catalog.Release{Declared: d, Environment: p.environment, Team: p.team}
 	}
+}
+
+// standing is the data of a declaration, or of its last good version.
+func (e *entry) standing(d catalog.Declared) json.RawMessage {
+	if e.good != nil {
+		return e.good.result.Data
+	}
+	return d.Data
+}
+
+func teamOf(d catalog.Declared, standing json.RawMessage) *catalog.Team {
+	var fields struct {
+		Namespace string `json:"namespace"`
+	}
+	_ = json.Unmarshal(standing, &fields) // typed by the schema
+	return &catalog.Team{Declared: d, Namespace: fields.Namespace}
 }
 
 // environmentOf reads where an environment runs from its data, or from those of
@@ -217,20 +224,54 @@ func environmentOf(d catalog.Declared, standing json.RawMessage) *catalog.Enviro
 	var fields struct {
 		Clusters []string          `json:"clusters"`
 		Drift    catalog.DriftMode `json:"drift"`
+		catalog.Deletions
 	}
 	_ = json.Unmarshal(standing, &fields) // typed by the schema
-	return &catalog.Environment{Declared: d, Clusters: fields.Clusters, Drift: fields.Drift}
+	d.Data = without(d.Data, "consents", "locks", "adopt")
+	return &catalog.Environment{Declared: d, Clusters: fields.Clusters, Drift: fields.Drift, Deletions: fields.Deletions}
+}
+
+func clusterOf(d catalog.Declared) *catalog.Cluster {
+	var fields struct {
+		Connection struct {
+			Context string `json:"context"`
+		} `json:"connection"`
+		Consents map[string]string `json:"consents"`
+	}
+	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
+	d.Data = without(d.Data, "consents")
+	return &catalog.Cluster{Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents}
+}
+
+// without leaves out of a declaration's data what is for the engine alone: units
+// are rendered from the rest, so what is left out renders nothing anew.
+func without(data json.RawMessage, names ...string) json.RawMessage {
+	fields, err := object.DecodeFields(data)
+	if err != nil {
+		return data // a broken declaration has no data
+	}
+	for _, name := range names {
+		delete(fields, name)
+	}
+	out, err := object.Encode(fields)
+	if err != nil {
+		return data // unreachable: it was decoded from JSON
+	}
+	return out
 }
 
 func serviceOf(d catalog.Declared, team string) *catalog.Service {
 	s := &catalog.Service{Declared: d, Team: team}
 	var fields struct {
 		Path         string                      `json:"path"`
+		ObjectName   string                      `json:"objectName"`
+		Image        string                      `json:"image"`
 		Endpoints    map[string]catalog.Endpoint `json:"endpoints"`
 		Needs        map[string]catalog.Need     `json:"needs"`
 		Environments map[string]json.RawMessage  `json:"environments"`
 	}
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
+	s.ObjectName, s.Image = fields.ObjectName, fields.Image
 	s.Path, s.Endpoints, s.Needs, s.Overlays = fields.Path, fields.Endpoints, fields.Needs, fields.Environments
 	return s
 }

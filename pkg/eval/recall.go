@@ -12,7 +12,13 @@ import (
 // maxRecall bounds how many earlier versions of a broken service are tried.
 const maxRecall = 20
 
-// recall finds, for each broken service and environment, the newest earlier
+// recalled are the kinds whose last good version matters while they are broken:
+// what runs, where it runs, and what its namespace is called.
+func recalled(k protocol.Kind) bool {
+	return k == protocol.Service || k == protocol.Environment || k == protocol.Team
+}
+
+// recall finds, for each broken service, environment and team, the newest earlier
 // version that evaluates under the present platform. A broken service stays as
 // it is, and so must what its neighbours know of it: a network policy that
 // forgot a caller because of a typing mistake would cut off what still runs. Of
@@ -28,7 +34,7 @@ func (e *Evaluator) recall(ctx context.Context, p platform, evaluated map[string
 	var missing []*entry
 	for _, source := range sortedKeys(evaluated) {
 		ent := evaluated[source]
-		if ent == nil || len(ent.diags) == 0 || ent.place.kind != protocol.Service && ent.place.kind != protocol.Environment {
+		if ent == nil || len(ent.diags) == 0 || !recalled(ent.place.kind) {
 			continue
 		}
 		if err := e.recallOne(ctx, p, ent, history); err != nil {

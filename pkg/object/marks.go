@@ -17,7 +17,14 @@ const (
 	// AnnotationDigest is the digest of the desired bytes last applied. It is
 	// set at apply and is no part of the desired bytes.
 	AnnotationDigest = "fairway.dev/digest"
+	// AnnotationLock set to "true" keeps an object from being deleted without
+	// consent, whoever wrote it: the platform's CUE, or a person with kubectl.
+	AnnotationLock = "fairway.dev/lock"
 )
+
+// Locked reports whether an object's own annotations ask that it is never
+// deleted without consent.
+func Locked(fields map[string]any) bool { return Annotation(fields, AnnotationLock) == "true" }
 
 // Protected reports whether objects of this kind are never deleted without
 // consent: deleting one takes other people's objects or data with it.

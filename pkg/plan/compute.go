@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/wave"
 )
@@ -25,7 +26,7 @@ func Compute(d Desired, l Live) Plan {
 	}
 	if d.Removed != "" {
 		d.Objects = nil
-	} else if p.Hold = holdOf(d, inventory); p.Hold != nil {
+	} else if p.Hold = holdOf(d); p.Hold != nil {
 		return p
 	}
 	desired := map[object.ID]bool{}
@@ -51,8 +52,8 @@ func Compute(d Desired, l Live) Plan {
 	if changes(p.Steps) {
 		p.Steps = append(p.Steps, hooks...)
 	}
-	prunes := prune(d, desired, inventory, live)
-	if p.Hold = budget(d, prunes, len(inventory)); p.Hold != nil {
+	prunes := prune(d, func(id object.ID) bool { return desired[id] }, inventory, live)
+	if p.Hold = agreed(d, prunes, len(inventory)); p.Hold != nil {
 		p.Steps = nil
 		return p
 	}
@@ -61,7 +62,7 @@ func Compute(d Desired, l Live) Plan {
 }
 
 // holdOf says whether what is declared keeps the unit as it is.
-func holdOf(d Desired, inventory map[object.ID]string) *Hold {
+func holdOf(d Desired) *Hold {
 	if d.Invalid.Errors() {
 		first := d.Invalid.Sorted()[0]
 		return &Hold{
@@ -69,14 +70,7 @@ func holdOf(d Desired, inventory map[object.ID]string) *Hold {
 			Hint: first.Hint, Diags: d.Invalid,
 		}
 	}
-	if len(d.Objects) == 0 && len(inventory) > 0 {
-		return &Hold{
-			Reason:  HoldEmpty,
-			Message: fmt.Sprintf("the unit is declared and renders to nothing; its %d objects stay", len(inventory)),
-			Hint:    "remove its release to remove it",
-		}
-	}
-	return nil
+	return d.Renamed
 }
 
 // changes reports whether the steps amount to a sync, at which hooks run.
@@ -84,10 +78,11 @@ func changes(steps []Step) bool {
 	return slices.ContainsFunc(steps, func(s Step) bool { return s.Action == Create || s.Action == Update })
 }
 
-func runHook(d Desired, o *object.Object, place wave.Place, inventory map[object.ID]string, live map[object.ID]Seen) Step {
+func runHook(d Desired, o *object.Object, place wave.Place, inventory map[object.ID]cluster.Owned, live map[object.ID]Seen) Step {
 	_, listed := inventory[o.ID]
 	s := Step{ID: o.ID, Action: Run, Reason: "hook of this sync", Object: o, Place: place, Record: !listed}
 	if seen, there := live[o.ID]; there {
+		s.Guarded = d.guarded(o.ID, seen)
 		if !owns(d.Unit, o.ID, seen, inventory) {
 			s.Action, s.Reason, s.Object = Conflict, "an object of this name is there and is not ours", nil
 			return s
@@ -102,14 +97,14 @@ func runHook(d Desired, o *object.Object, place wave.Place, inventory map[object
 const DeletedByHand = "was deleted by hand"
 
 // compare says what has to be done to bring one object about.
-func compare(d Desired, o *object.Object, inventory map[object.ID]string, live map[object.ID]Seen) (Step, bool) {
-	uid, listed := inventory[o.ID]
-	s := Step{ID: o.ID, Object: o, Record: !listed || uid == ""}
+func compare(d Desired, o *object.Object, inventory map[object.ID]cluster.Owned, live map[object.ID]Seen) (Step, bool) {
+	owned, listed := inventory[o.ID]
+	s := Step{ID: o.ID, Object: o, Record: !listed || owned.UID == "" || owned.Condemned}
 	seen, there := live[o.ID]
 	switch {
 	case !there:
 		s.Action, s.Reason = Create, "declared and not there"
-		if uid != "" {
+		if owned.UID != "" && !owned.Condemned {
 			s.Reason = DeletedByHand
 			if d.Drift == catalog.Report {
 				s.Action, s.Object = Drift, nil
@@ -122,13 +117,12 @@ func compare(d Desired, o *object.Object, inventory map[object.ID]string, live m
 		return Step{}, false // wait until it is gone; its deletion is an event
 	case !listed && seen.Unit == d.Unit.String() && seen.Managed:
 		s.Action, s.Reason = Update, "its record in the inventory was lost; it is recorded again"
+		s.UID, s.Adopt = seen.UID, d.adopts(o.ID)
 		return s, true
 	case !owns(d.Unit, o.ID, seen, inventory):
-		s.Action, s.Object = Conflict, nil
-		s.Reason = "an object of this name is there and is not ours"
-		if seen.Unit != "" {
-			s.Reason = "belongs to " + seen.Unit
-		}
+		return takeOver(d, s, seen), true
+	case owned.Condemned:
+		s.Action, s.Reason = Update, "is declared again, and its deletion was decided before"
 		return s, true
 	case seen.Applied != o.Digest:
 		s.Action, s.Reason = Update, "what is declared changed"
@@ -141,11 +135,37 @@ func compare(d Desired, o *object.Object, inventory map[object.ID]string, live m
 	return drift(d, s, seen)
 }
 
+// takeOver says what becomes of a declared object that is live and not the
+// unit's: it moves here if its unit gave it up, it is adopted if the environment
+// says so, and else it is a conflict.
+func takeOver(d Desired, s Step, seen Seen) Step {
+	holder, held := d.Held[s.ID]
+	switch {
+	case held && holder.Gives:
+		s.Action, s.Reason = Update, fmt.Sprintf("moves here from %s, which does not declare it any more", holder.Unit)
+		s.From = holder.Unit
+	case !held && d.adopts(s.ID):
+		s.Action, s.Reason, s.Adopt = Update, "was there before and is adopted, as environment "+d.Unit.Environment+" says", true
+	default:
+		s.Action, s.Object = Conflict, nil
+		s.Reason = "an object of this name is there and is not ours"
+		if held {
+			s.Reason = "belongs to " + holder.Unit.String()
+		} else if seen.Unit != "" {
+			s.Reason = "belongs to " + seen.Unit
+		}
+		return s
+	}
+	s.UID, s.Force, s.Record = seen.UID, true, true
+	s.Fields = difference(s.ID, before(seen), s.Object.Fields())
+	return s
+}
+
 // owns reports whether a live object is this unit's: the object says so itself
 // and the inventory knows it, by UID where that was confirmed.
-func owns(unit catalog.UnitKey, id object.ID, seen Seen, inventory map[object.ID]string) bool {
-	uid, listed := inventory[id]
-	return listed && seen.Unit == unit.String() && (uid == "" || uid == seen.UID)
+func owns(unit catalog.UnitKey, id object.ID, seen Seen, inventory map[object.ID]cluster.Owned) bool {
+	owned, listed := inventory[id]
+	return listed && seen.Unit == unit.String() && (owned.UID == "" || owned.UID == seen.UID)
 }
 
 // before is what the field differences start from: what we last applied, or
@@ -165,25 +185,23 @@ func difference(id object.ID, before, after map[string]any) []object.FieldChange
 }
 
 // prune lists what the inventory has and the declaration has not.
-func prune(d Desired, desired map[object.ID]bool, inventory map[object.ID]string, live map[object.ID]Seen) []Step {
+func prune(d Desired, declares func(object.ID) bool, inventory map[object.ID]cluster.Owned, live map[object.ID]Seen) []Step {
 	reason := "not declared any more"
 	if d.Removed != "" {
 		reason = d.Removed
 	}
 	var steps []Step
-	for id, uid := range inventory {
-		if desired[id] {
+	for id, owned := range inventory {
+		if d.Removed == "" && declares(id) {
 			continue
 		}
 		seen, there := live[id]
-		s := Step{ID: id, Action: Prune, Reason: reason, Owned: uid, UID: seen.UID, ResourceVersion: seen.ResourceVersion, Place: wave.PlaceOf(id)}
-		switch {
-		case !there:
+		s := Step{ID: id, Action: Prune, Reason: reason, Owned: owned.UID, UID: seen.UID, ResourceVersion: seen.ResourceVersion, Place: wave.PlaceOf(id)}
+		s.Condemned, s.Guarded = owned.Condemned, d.guarded(id, seen)
+		if !there {
 			s.Action, s.Reason = Release, "already gone"
-		case seen.Unit != d.Unit.String() || uid != "" && uid != seen.UID:
-			s.Action, s.Reason = Release, "an object of this name is there and is not ours"
-		case seen.Deleting:
-			s.Reason = "is being deleted"
+		} else {
+			s = spare(d, s, owned, seen)
 		}
 		steps = append(steps, s)
 	}
@@ -191,31 +209,27 @@ func prune(d Desired, desired map[object.ID]bool, inventory map[object.ID]string
 	return steps
 }
 
-// budget holds a plan that deletes more than a declared unit may lose at once,
-// or that deletes what takes other things with it.
-func budget(d Desired, prunes []Step, inventory int) *Hold {
-	n := 0
-	for _, s := range prunes {
-		if s.Action != Prune {
-			continue
-		}
-		n++
-		if object.Protected(s.ID) {
-			return &Hold{
-				Reason:  HoldProtected,
-				Message: fmt.Sprintf("%s would be deleted, and with it what it holds; it stays", s.ID),
-				Hint:    "delete it by hand once nothing needs it",
-			}
-		}
-	}
-	if limit := max(5, inventory/5); d.Removed == "" && n > limit {
-		return &Hold{
-			Reason:  HoldBudget,
-			Message: fmt.Sprintf("%d of %d objects would be deleted from a unit that is still declared; at most %d may go at once", n, inventory, limit),
-			Hint:    "remove them in smaller steps, or remove the unit's release if it should go",
+// spare turns a deletion into what it must be instead where the object is not
+// ours, was adopted, lives on in another unit, or goes already.
+func spare(d Desired, s Step, owned cluster.Owned, seen Seen) Step {
+	heir, moves := d.Elsewhere[s.ID]
+	same := owned.UID == "" || owned.UID == seen.UID
+	switch {
+	case moves && same && seen.Unit == heir.String():
+		s.Action, s.Reason, s.GiveUp = Release, "moved to "+heir.String(), GiveUpFields
+	case seen.Unit != d.Unit.String() || !same:
+		s.Action, s.Reason = Release, "an object of this name is there and is not ours"
+	case moves:
+		s.Action, s.Reason = Wait, fmt.Sprintf("%s declares it now and has not taken it over yet", heir)
+	case owned.Adopted:
+		s.Action, s.Reason, s.GiveUp = Release, "was there before us and stays", GiveUpMarks
+	case seen.Deleting:
+		s.Action, s.Reason = Wait, "is being deleted"
+		if seen.Message != "" {
+			s.Reason += ": " + seen.Message
 		}
 	}
-	return nil
+	return s
 }
 
 // sort puts the steps in the order they are carried out: what is applied by

@@ -61,14 +61,14 @@ func (s Set) Digest() object.Digest {
 // nothing touched since: what a plan between two revisions compares with.
 func Assume(unit string, objects []object.Object) Live {
 	seen := make(map[object.ID]Seen, len(objects))
-	inventory := make(map[object.ID]string, len(objects))
+	inventory := make(map[object.ID]cluster.Owned, len(objects))
 	for i := range objects {
 		o := &objects[i]
 		seen[o.ID] = Seen{
 			Entry:  cluster.Entry{UID: "assumed", Unit: unit, Applied: o.Digest, Clean: true},
 			Before: o,
 		}
-		inventory[o.ID] = "assumed"
+		inventory[o.ID] = cluster.Owned{UID: "assumed"}
 	}
 	return Live{Objects: object.Known(seen), Inventory: object.Known(inventory)}
 }

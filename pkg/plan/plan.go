@@ -38,6 +38,9 @@ const (
 	Release Action = "release"
 	// Conflict: an object of that name is there and belongs to somebody else.
 	Conflict Action = "conflict"
+	// Wait: the object is not declared here any more and its time to go has not
+	// come; the reason says what for.
+	Wait Action = "wait"
 	// Run: a hook that runs at every sync.
 	Run Action = "run"
 )
@@ -67,11 +70,34 @@ type Step struct {
 	// UID and ResourceVersion are what a deletion is bound to.
 	UID             string `json:"-"`
 	ResourceVersion string `json:"-"`
-	// Force takes fields back from whoever changed them by hand.
+	// Force takes fields back from whoever changed them by hand, or over from who
+	// had them before.
 	Force bool `json:"-"`
-	// Record tells that the inventory does not have the object yet.
+	// Record tells that the inventory does not have the object yet, or not so.
 	Record bool `json:"-"`
+	// From is the unit that the object is taken over from, and gives it up after.
+	From catalog.UnitKey `json:"from,omitzero"`
+	// Adopt tells that the object was there before us and is recorded so.
+	Adopt bool `json:"adopt,omitempty"`
+	// GiveUp says what a release does to the object before it is forgotten.
+	GiveUp GiveUp `json:"-"`
+	// Guarded tells that the deletion needs consent; Condemned, that the inventory
+	// has recorded it as decided; Condemn, that it must before it happens.
+	Guarded   bool `json:"-"`
+	Condemned bool `json:"-"`
+	Condemn   bool `json:"-"`
 }
+
+// GiveUp is how an object that stays is let go.
+type GiveUp string
+
+// Nothing of a foreign object is touched; of one that moved, only the fields that
+// the old unit alone declared go; of an adopted one, our marks go and all values stay.
+const (
+	GiveUpNothing GiveUp = ""
+	GiveUpFields  GiveUp = "fields"
+	GiveUpMarks   GiveUp = "marks"
+)
 
 // Hold says why a unit stays as it is.
 type Hold struct {
@@ -81,6 +107,8 @@ type Hold struct {
 	Hint    string `json:"hint,omitempty"`
 	// Diags are the mistakes that hold it, if mistakes do.
 	Diags diag.List `json:"diags,omitempty"`
+	// With is the other unit, of two that may be one under two names.
+	With catalog.UnitKey `json:"with,omitzero"`
 }
 
 // The reasons to hold.
@@ -90,6 +118,8 @@ const (
 	HoldEmpty     = "RendersToNothing"
 	HoldBudget    = "DeletionBudgetExceeded"
 	HoldProtected = "ProtectedKind"
+	HoldBreaker   = "ClusterBudgetExceeded"
+	HoldRenamed   = "MayBeRenamed"
 )
 
 // Plan is what must happen to one unit.
@@ -100,12 +130,14 @@ type Plan struct {
 	// Unchanged counts the objects that are as they should be.
 	Unchanged int   `json:"unchanged"`
 	Hold      *Hold `json:"hold,omitempty"`
+	// Withheld says why the plan's deletions wait while the rest goes on.
+	Withheld *Hold `json:"withheld,omitempty"`
 	// Removed tells that the unit itself goes, and why.
 	Removed string `json:"removed,omitempty"`
 }
 
 // Empty reports whether nothing has to be done or said.
-func (p Plan) Empty() bool { return len(p.Steps) == 0 && p.Hold == nil }
+func (p Plan) Empty() bool { return len(p.Steps) == 0 && p.Hold == nil && p.Withheld == nil }
 
 // Writes counts the steps that change the cluster.
 func (p Plan) Writes() int {
@@ -129,7 +161,7 @@ func (p Plan) Digest() object.Digest {
 		if s.Object != nil {
 			digest = s.Object.Digest.String()
 		}
-		_ = enc.Encode([]any{s.ID, s.Action, digest, s.UID, s.Force})
+		_ = enc.Encode([]any{s.ID, s.Action, digest, s.UID, s.Force, s.Adopt, s.GiveUp})
 	}
 	return object.Digest(h.Sum(nil))
 }
@@ -146,6 +178,22 @@ type Desired struct {
 	// Removed says why the unit is not declared any more, where Git itself
 	// proves that; empty for a declared unit.
 	Removed string
+	// Renamed holds a removed unit that may live on under another name, or a new
+	// one that may be it.
+	Renamed *Hold
+	Rules
+	// Held are the desired objects that other units have in their inventories, by
+	// the UIDs that are live.
+	Held map[object.ID]Holder
+	// Elsewhere are the objects in the inventory that other units declare now.
+	Elsewhere map[object.ID]catalog.UnitKey
+}
+
+// Holder is a unit that has an object another one declares.
+type Holder struct {
+	Unit catalog.UnitKey
+	// Gives tells that it does not declare the object any more, for certain.
+	Gives bool
 }
 
 // Seen is one live object.
@@ -162,9 +210,8 @@ type Live struct {
 	// Objects are the live objects among those desired and those in the
 	// inventory. What is not in a known set is not there.
 	Objects object.Set[object.ID, Seen]
-	// Inventory is what the unit owns: object to UID, or "" where the creation
-	// was intended and never confirmed.
-	Inventory object.Set[object.ID, string]
+	// Inventory is what the unit owns.
+	Inventory object.Set[object.ID, cluster.Owned]
 }
 
 // String prints the plan's one-line summary.
@@ -179,7 +226,7 @@ func (p Plan) String() string {
 	}
 	out := p.Unit.String() + ":"
 	sep := " "
-	for _, a := range []Action{Create, Update, Heal, Run, Prune, Release, Conflict, Drift} {
+	for _, a := range []Action{Create, Update, Heal, Run, Prune, Release, Wait, Conflict, Drift} {
 		if counts[a] > 0 {
 			out += fmt.Sprintf("%s%d to %s", sep, counts[a], a)
 			sep = ", "

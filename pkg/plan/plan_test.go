@@ -69,11 +69,11 @@ func inWave(wave string, o object.Object) object.Object {
 // side is a live side under construction.
 type side struct {
 	seen      map[object.ID]plan.Seen
-	inventory map[object.ID]string
+	inventory map[object.ID]cluster.Owned
 }
 
 func newSide() side {
-	return side{seen: map[object.ID]plan.Seen{}, inventory: map[object.ID]string{}}
+	return side{seen: map[object.ID]plan.Seen{}, inventory: map[object.ID]cluster.Owned{}}
 }
 
 // has applies objects to the side, as if we had.
@@ -84,7 +84,7 @@ func (s side) has(objects ...object.Object) side {
 			Entry:  cluster.Entry{UID: uid, ResourceVersion: fmt.Sprint(100 + i), Unit: shop().String(), Applied: o.Digest, Clean: true, Managed: true},
 			Before: &objects[i],
 		}
-		s.inventory[o.ID] = uid
+		s.inventory[o.ID] = cluster.Owned{UID: uid}
 	}
 	return s
 }
@@ -186,8 +186,8 @@ func situations() []situation {
 		{"invalid", plan.Desired{Unit: shop(), Invalid: diag.List{{
 			Severity: diag.Error, Pos: diag.Position{File: "teams/shop/checkout/service.cue", Line: 3, Column: 9}, Message: "scale.max: 1200 is more than 200", Hint: "write 200 or less",
 		}}}, newSide().has(a).live()},
-		{"unknown inventory", wants(a), plan.Live{Objects: object.Known(map[object.ID]plan.Seen{}), Inventory: object.Unknown[object.ID, string](errors.New("no answer"))}},
-		{"unknown objects", wants(a), plan.Live{Objects: object.Unknown[object.ID, plan.Seen](errors.New("no answer")), Inventory: object.Known(map[object.ID]string{a.ID: "1"})}},
+		{"unknown inventory", wants(a), plan.Live{Objects: object.Known(map[object.ID]plan.Seen{}), Inventory: object.Unknown[object.ID, cluster.Owned](errors.New("no answer"))}},
+		{"unknown objects", wants(a), plan.Live{Objects: object.Unknown[object.ID, plan.Seen](errors.New("no answer")), Inventory: object.Known(map[object.ID]cluster.Owned{a.ID: {UID: "1"}})}},
 		{"removed", removed(wants(a)), newSide().has(append(many(8), a, deploy, ingress)...).live()},
 		{"removed with what is protected", removed(wants()), newSide().has(a, namespace).live()},
 		{"hooks", wants(a2, job, hook("notify", "PostSync", nil), hook("never", "Skip", nil)), newSide().has(a).live()},

@@ -23,7 +23,7 @@ func (c Colors) of(a Action) string {
 		return c.Add
 	case Prune, Conflict:
 		return c.Remove
-	case Release:
+	case Release, Wait:
 		return c.Dim
 	}
 	return c.Change
@@ -39,7 +39,7 @@ func sign(a Action) string {
 		return "!"
 	case Run:
 		return ">"
-	case Release:
+	case Release, Wait:
 		return "."
 	}
 	return "~"
@@ -61,6 +61,9 @@ func (s Set) Text(w io.Writer, c Colors) error {
 		}
 		for _, step := range p.Steps {
 			out.step(step, c)
+		}
+		if p.Withheld != nil {
+			out.printf("  %snothing is deleted: %s%s\n        %s", c.Remove, clean(p.Withheld.Message), c.Reset, clean(p.Withheld.Hint))
 		}
 		out.printf("")
 	}
@@ -109,7 +112,7 @@ func (s Set) summary() string {
 		return fmt.Sprintf("Nothing to do: %d units are as they should be.", s.Unchanged)
 	}
 	var parts []string
-	for _, a := range []Action{Create, Update, Heal, Run, Prune, Release, Conflict, Drift} {
+	for _, a := range []Action{Create, Update, Heal, Run, Prune, Release, Wait, Conflict, Drift} {
 		if actions[a] > 0 {
 			parts = append(parts, fmt.Sprintf("%d to %s", actions[a], a))
 		}
@@ -149,6 +152,9 @@ func (s Set) Markdown(w io.Writer) error {
 		note := p.Removed
 		if p.Hold != nil {
 			note = "held: " + p.Hold.Message
+		}
+		if p.Withheld != nil {
+			note = "nothing is deleted: " + p.Withheld.Message
 		}
 		out.printf("| `%s` | %d | %d | %d | %s |", p.Unit, n[Create], n[Update]+n[Heal], n[Prune], escape(note))
 	}

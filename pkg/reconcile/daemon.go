@@ -221,7 +221,7 @@ func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 	d.current = rev
 	d.mu.Unlock()
 	d.startLoops(ctx)
-	t := target{revision: rev.Commit.String(), committed: rev.Time}
+	t := target{revision: rev.Commit.String(), committed: rev.Time, generation: change.Generation}
 	for _, l := range d.loopList() {
 		l.revise(t, change.Changed, change.Removed)
 	}
@@ -272,7 +272,7 @@ func (d *Daemon) startLoops(ctx context.Context) {
 		}
 		connection := c.Connection
 		l := &loop{
-			name: name, fleet: d.fleet, removal: d.removal, journal: d.opts.Journal, metrics: d.opts.Metrics,
+			name: name, fleet: d.fleet, removal: d.removal, twin: d.twin, journal: d.opts.Journal, metrics: d.opts.Metrics,
 			log: d.opts.Log, now: d.opts.Now, marks: filepath.Join(d.opts.DataDir, "marks-"+name),
 			anew:  make(chan struct{}, 1),
 			slots: make(chan struct{}, d.opts.Parallel), queue: newQueue(), units: map[catalog.UnitKey]*unitState{},

@@ -28,9 +28,14 @@ type Fleet struct {
 
 	// What the loops go by is kept apart, so that an evaluation that takes its
 	// time delays no healing: the units and drift modes of the last whole tree.
-	published sync.RWMutex
-	standing  map[catalog.UnitKey]*render.Unit
-	drift     map[string]catalog.DriftMode
+	published  sync.RWMutex
+	standing   map[catalog.UnitKey]*render.Unit
+	held       map[catalog.UnitKey]bool     // those of them that cannot be evaluated
+	declaring  map[uint64][]catalog.UnitKey // by object, hashed: who declares it
+	drift      map[string]catalog.DriftMode
+	rules      map[string]catalog.Deletions // by environment
+	consents   map[string]map[string]string // by cluster
+	generation int
 }
 
 // NewFleet is the fleet of an empty tree.
@@ -39,6 +44,7 @@ func NewFleet(e *eval.Evaluator) *Fleet {
 		evaluator: e, renderer: &render.Renderer{Evaluator: e},
 		declared: eval.NewState(), units: render.NewState(),
 		standing: map[catalog.UnitKey]*render.Unit{}, drift: map[string]catalog.DriftMode{},
+		held: map[catalog.UnitKey]bool{}, declaring: map[uint64][]catalog.UnitKey{},
 	}
 }
 
@@ -48,6 +54,8 @@ type Change struct {
 	// Declarations is how many declarations were evaluated; Delta.Evaluations
 	// counts the units.
 	Declarations int
+	// Generation counts the trees that were shown to the loops.
+	Generation int
 }
 
 // Advance brings the fleet to a tree. Where it fails, the next one starts from
@@ -65,16 +73,16 @@ func (f *Fleet) Advance(ctx context.Context, tree *git.Tree, history eval.Histor
 		f.declared, f.units = eval.NewState(), render.NewState()
 		return Change{}, err
 	}
-	f.publish(&delta, anew)
+	generation := f.publish(&delta, anew)
 	if f.evaluator.Cache != nil {
 		_ = f.evaluator.Cache.Flush() // a cache that cannot be written costs time only
 	}
-	return Change{Delta: delta, Declarations: declared.Evaluations}, nil
+	return Change{Delta: delta, Declarations: declared.Evaluations, Generation: generation}, nil
 }
 
 // publish shows the loops what changed. After a start from nothing the delta
 // does not say what went since the last whole tree, so that is found here.
-func (f *Fleet) publish(delta *render.Delta, anew bool) {
+func (f *Fleet) publish(delta *render.Delta, anew bool) int {
 	f.published.Lock()
 	defer f.published.Unlock()
 	if anew {
@@ -85,14 +93,27 @@ func (f *Fleet) publish(delta *render.Delta, anew bool) {
 		}
 	}
 	for _, key := range delta.Changed {
-		f.standing[key] = f.units.Units[key]
+		f.show(key, f.units.Units[key])
 	}
 	for _, key := range delta.Removed {
-		delete(f.standing, key)
+		f.show(key, nil)
 	}
+	f.rules, f.consents = map[string]catalog.Deletions{}, map[string]map[string]string{}
 	for name, env := range f.declared.Catalog.Environments {
-		f.drift[name] = env.Drift
+		f.drift[name], f.rules[name] = env.Drift, env.Deletions
 	}
+	for name, c := range f.declared.Catalog.Clusters {
+		f.consents[name] = c.Consents
+	}
+	f.generation++
+	return f.generation
+}
+
+// Generation counts the trees that were shown to the loops.
+func (f *Fleet) Generation() int {
+	f.published.RLock()
+	defer f.published.RUnlock()
+	return f.generation
 }
 
 // Diags lists all that is wrong.

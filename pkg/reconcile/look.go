@@ -22,7 +22,7 @@ type Live interface {
 	UID() string
 	Ping(ctx context.Context) error
 	LoadInventory(ctx context.Context) error
-	Inventory(unit string) object.Set[object.ID, string]
+	Inventory(unit string) object.Set[object.ID, cluster.Owned]
 	Units() object.Set[string, string]
 	Recorded(unit string) string
 	Ensure(ctx context.Context, kinds []kube.Kind) error
@@ -86,7 +86,7 @@ func Look(ctx context.Context, live Live, key catalog.UnitKey, objects []object.
 
 // observe finds what exists among desired and owned objects: in the index what
 // is ours, by a consistent read what may be somebody else's.
-func observe(ctx context.Context, live Live, objects []object.Object, owned map[object.ID]string, seen *survey) (map[object.ID]cluster.Entry, error) {
+func observe(ctx context.Context, live Live, objects []object.Object, owned map[object.ID]cluster.Owned, seen *survey) (map[object.ID]cluster.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, observeLimit)
 	defer cancel()
 	ids := slices.Collect(maps.Keys(owned))

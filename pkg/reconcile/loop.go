@@ -16,6 +16,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
 	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/render"
 	"github.com/fairway-dev/fairway/pkg/status"
 )
@@ -27,7 +28,8 @@ type loop struct {
 	connect func(ctx context.Context) (Live, error)
 	lead    func(ctx context.Context) (context.Context, func(), error)
 	fleet   *Fleet
-	removal func(key catalog.UnitKey, recorded string) (string, error)
+	removal Removal
+	twin    func(ctx context.Context, removed catalog.UnitKey, recorded string) (*plan.Hold, error)
 	journal Journal
 	metrics *metrics.Metrics
 	log     *slog.Logger
@@ -46,6 +48,7 @@ type loop struct {
 	work   sync.WaitGroup
 
 	quarrels quarrels
+	census   census
 
 	counted map[string]int64 // requests already in the metrics, by verb
 	saved   int64            // watch events taken in when the marks were saved last
@@ -53,8 +56,9 @@ type loop struct {
 
 // target is the revision the cluster should be at. The zero target is none yet.
 type target struct {
-	revision  string
-	committed time.Time
+	revision   string
+	committed  time.Time
+	generation int // of the fleet, when the revision was taken in
 }
 
 // unitState is what the loop keeps of one unit.
@@ -266,6 +270,7 @@ func (l *loop) revise(t target, changed, removed []catalog.UnitKey) {
 			keys = append(keys, u.Key)
 		}
 	}
+	waiting := l.waiting()
 	for _, key := range append(append(keys, changed...), removed...) {
 		if key.Cluster != l.name {
 			continue
@@ -281,6 +286,7 @@ func (l *loop) revise(t target, changed, removed []catalog.UnitKey) {
 			u.cancel()
 		}
 	}
+	keys = append(keys, waiting...)
 	joined := l.live != nil
 	l.mu.Unlock()
 	if first && joined {
@@ -288,6 +294,24 @@ func (l *loop) revise(t target, changed, removed []catalog.UnitKey) {
 		return
 	}
 	l.queue.add(l.now(), keys...)
+}
+
+// waiting lists the units that did not get where they should be: a revision that
+// does not change them may say that they may, by consent or by what their
+// neighbours declare. The caller holds mu.
+func (l *loop) waiting() []catalog.UnitKey {
+	var out []catalog.UnitKey
+	for key, u := range l.units {
+		switch u.status.Sync {
+		case status.Failed, status.Removing:
+			out = append(out, key)
+		case status.Held:
+			if u.status.Reason != plan.HoldInvalid {
+				out = append(out, key)
+			}
+		}
+	}
+	return out
 }
 
 // all wants every unit looked at: those declared, and those that own anything.

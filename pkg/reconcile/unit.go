@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/fairway-dev/fairway/pkg/apply"
 	"github.com/fairway-dev/fairway/pkg/catalog"
@@ -42,6 +43,13 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 		return
 	}
 	p, err := l.plan(ctx, live, desired, seen)
+	if err == nil {
+		p, err = l.within(ctx, live, goal, p)
+	}
+	if errors.Is(err, errMoving) {
+		l.queue.add(l.now().Add(firstRetry), key)
+		return
+	}
 	if err != nil {
 		l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
 		return
@@ -65,19 +73,35 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 // desired says what should be of a unit. A unit that nothing declares is
 // removed only where Git proves that its declaration was.
 func (l *loop) desired(ctx context.Context, live Live, key catalog.UnitKey, want *render.Unit, revision string) (plan.Desired, error) {
-	d := plan.Desired{Unit: key, Revision: revision, Drift: l.fleet.Drift(key.Environment)}
+	d := l.fleet.Wanted(live, key, want, revision)
 	if want == nil {
 		reason, err := l.removal(key, live.Recorded(key.String()))
-		d.Removed = reason
+		if d.Removed = reason; err == nil {
+			d.Renamed = l.renamed(ctx, live, key)
+		}
 		return d, err
 	}
-	d.Invalid = want.Diags
 	if want.Held() {
 		return d, nil
 	}
+	d.Renamed = l.succeeds(ctx, live, key, revision)
 	b, err := l.fleet.Bundle(ctx, want)
 	d.Objects = b.Objects
 	return d, err
+}
+
+// within holds a plan's deletions back where the cluster as a whole would lose
+// more than it may without a word; creations and updates go on.
+func (l *loop) within(ctx context.Context, live Live, goal target, p plan.Plan) (plan.Plan, error) {
+	if p.Hold != nil || !p.Undecided() {
+		return p, nil
+	}
+	hold, err := l.countedHold(ctx, live, goal)
+	if err != nil || hold == nil {
+		return p, err
+	}
+	p.Withhold(hold)
+	return p, nil
 }
 
 // plan looks at what is live and computes what must change. Objects that were
@@ -87,7 +111,7 @@ func (l *loop) plan(ctx context.Context, live Live, d plan.Desired, seen *survey
 	if found, known := g.Objects.Members(); known {
 		l.remember(d.Unit, found)
 	}
-	p := plan.Compute(d, g.Live)
+	p := plan.Compute(Relate(l.fleet, live, l.removal, d, g.Live), g.Live)
 	if p.Hold != nil && p.Hold.Reason == plan.HoldUnknown {
 		return p, errors.New(p.Hold.Message)
 	}
@@ -110,8 +134,8 @@ func confirm(live Live, d plan.Desired, l plan.Live) {
 	owned, _ := l.Inventory.Members()
 	seen, _ := l.Objects.Members()
 	for _, o := range d.Objects {
-		uid, listed := owned[o.ID]
-		if s, there := seen[o.ID]; there && listed && uid == "" && s.Unit == d.Unit.String() && !s.Deleting {
+		entry, listed := owned[o.ID]
+		if s, there := seen[o.ID]; there && listed && entry.UID == "" && s.Unit == d.Unit.String() && !s.Deleting {
 			live.Confirm(s.Unit, o.ID, s.UID)
 		}
 	}
@@ -153,6 +177,7 @@ func (l *loop) note(key catalog.UnitKey, change func(*status.Unit)) {
 func (l *loop) record(live Live, key catalog.UnitKey, goal target, p plan.Plan, r apply.Result, want *render.Unit) {
 	l.chronicle(key, goal, p, r)
 	l.noteHeals(p, r)
+	l.follow(key, p, r)
 	l.measure(goal, r)
 	if p.Removed != "" && r.Err == nil && l.forgotten(live, key) {
 		l.drop(key)
@@ -176,6 +201,9 @@ func (l *loop) record(live Live, key catalog.UnitKey, goal target, p plan.Plan, 
 	case u.status.Sync != was:
 		u.status.Since = l.now()
 	}
+	if l.target != goal && u.status.Sync != status.Synced {
+		l.queue.add(l.now(), key) // the newer revision may have said that it may
+	}
 	u.told = u.status
 	if p.Hold == nil && r.Err == nil && want != nil {
 		u.applied = want.CacheKey()
@@ -186,6 +214,27 @@ func (l *loop) record(live Live, key catalog.UnitKey, goal target, p plan.Plan, 
 	l.health(live, key)
 	l.said(before, now, r)
 }
+
+// follow has units looked at whose turn comes after this pass: those that gave
+// objects up, and this one where a deleted object is there still.
+func (l *loop) follow(key catalog.UnitKey, p plan.Plan, r apply.Result) {
+	done := map[object.ID]bool{}
+	for _, o := range r.Outcomes {
+		done[o.ID] = o.Err == nil
+		if o.Left {
+			l.queue.add(l.now().Add(lookAgain), key)
+		}
+	}
+	for _, s := range p.Steps {
+		if s.From != (catalog.UnitKey{}) && done[s.ID] {
+			l.queue.add(l.now(), s.From)
+		}
+	}
+}
+
+// lookAgain is after how long a deleted object that stays is looked at, to say
+// what holds it.
+const lookAgain = 5 * time.Second
 
 // measure counts a pass.
 func (l *loop) measure(goal target, r apply.Result) {
@@ -225,8 +274,14 @@ func next(s status.Unit, goal target, p plan.Plan, r apply.Result, want *render.
 	case p.Hold != nil:
 		s.Sync, s.Reason, s.Message, s.Hint = status.Held, p.Hold.Reason, p.Hold.Message, p.Hold.Hint
 		return s
+	case p.Withheld != nil:
+		s.Sync, s.Reason, s.Message, s.Hint = status.Held, p.Withheld.Reason, p.Withheld.Message, p.Withheld.Hint
+		return s
 	case p.Removed != "":
 		s.Sync, s.Message = status.Removing, p.Removed
+		if what := waits(p); what != "" {
+			s.Reason, s.Message = "DeletionWaits", p.Removed+"; "+what
+		}
 		return s
 	}
 	s.Revision = goal.revision
@@ -234,6 +289,9 @@ func next(s status.Unit, goal target, p plan.Plan, r apply.Result, want *render.
 		s.Digest, s.Objects = want.Digest, want.Objects
 	}
 	s.Sync = status.Synced
+	if what := waits(p); what != "" {
+		s.Reason, s.Message = "DeletionWaits", what
+	}
 	if step, drifted := driftOf(p); drifted {
 		s.Sync, s.Reason, s.Message = status.Drifted, "ChangedByHand", fmt.Sprintf("%s %s", step.ID, step.Reason)
 		s.Hint = "put it back, or commit it; the environment reports drift and does not heal it"
@@ -243,6 +301,16 @@ func next(s status.Unit, goal target, p plan.Plan, r apply.Result, want *render.
 		}
 	}
 	return s
+}
+
+// waits says which objects go and are not gone yet, and what for.
+func waits(p plan.Plan) string {
+	for _, s := range p.Steps {
+		if s.Action == plan.Wait {
+			return fmt.Sprintf("%s %s", s.ID, s.Reason)
+		}
+	}
+	return ""
 }
 
 // driftOf is the drift that is only reported, a contested one first.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
 )
 
@@ -15,6 +16,8 @@ type links struct {
 	releasedBy map[catalog.ReleaseKey]string       // by release: the team it stands under
 	released   map[teamIn]map[string]bool          // by team and environment: the services released
 	units      map[string]map[catalog.UnitKey]bool // by the service part of the key
+	taken      map[string]diag.List                // by team: namespaces it would share
+	prefixes   map[string]string                   // by team: what its namespaces begin with
 }
 
 type teamIn struct{ team, environment string }
@@ -23,7 +26,7 @@ func newLinks() links {
 	return links{
 		needs: map[string][]string{}, callers: map[string]map[string]bool{},
 		releasedBy: map[catalog.ReleaseKey]string{}, released: map[teamIn]map[string]bool{},
-		units: map[string]map[catalog.UnitKey]bool{},
+		units: map[string]map[catalog.UnitKey]bool{}, prefixes: map[string]string{},
 	}
 }
 
@@ -87,6 +90,24 @@ func (l *links) release(cat *catalog.Catalog, key catalog.ReleaseKey) {
 		l.releasedBy[key] = r.Team
 		add(l.released, teamIn{r.Team, key.Environment}, key.Service)
 	}
+}
+
+// namespaces brings what is known of teams' namespaces up to date, and lists the
+// teams for which it changed: what theirs are called, or whether they are theirs.
+func (l *links) namespaces(cat *catalog.Catalog, changed eval.Delta) []string {
+	if len(changed.Teams) == 0 && len(changed.Environments) == 0 {
+		return nil
+	}
+	var out []string
+	taken := cat.CheckNamespaces()
+	for name, t := range cat.Teams {
+		moved := l.prefixes[name] != t.Namespace
+		if l.prefixes[name] = t.Namespace; moved || len(taken[name]) > 0 || len(l.taken[name]) > 0 {
+			out = append(out, name)
+		}
+	}
+	l.taken = taken
+	return out
 }
 
 // releasesOf lists the releases of a service.
@@ -155,10 +176,13 @@ func (st *State) dirtyParts(cat *catalog.Catalog, changed eval.Delta) (parts map
 	if len(changed.Services) > 0 {
 		st.links.missing(cat, parts)
 	}
-	for _, name := range changed.Teams {
+	teams := st.links.namespaces(cat, changed)
+	for _, name := range append(teams, changed.Teams...) {
 		team(name)
 		for service, s := range cat.Services {
-			if s.Team == name {
+			if s.Team == name && slices.Contains(teams, name) {
+				st.links.spread(service, parts) // its neighbours name its namespace
+			} else if s.Team == name {
 				parts[service] = true
 			}
 		}

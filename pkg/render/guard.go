@@ -15,7 +15,7 @@ import (
 // path's CUE allowed: it is the last guard and not the first.
 func guard(cat *catalog.Catalog, key catalog.UnitKey, team string, objects []declaredObject) diag.List {
 	var list diag.List
-	namespace := catalog.Namespace(team, key.Environment)
+	namespace := cat.Namespace(team, key.Environment)
 	_, isTeam := key.Team()
 	seen := map[object.ID]bool{}
 	for _, o := range objects {

@@ -23,9 +23,10 @@ const codeStandsOn = "stands-on-mistake"
 
 // caller is a service that needs the unit's service.
 type caller struct {
-	Service   string `json:"service"`
-	Team      string `json:"team"`
-	Namespace string `json:"namespace"`
+	Service    string `json:"service"`
+	ObjectName string `json:"objectName"`
+	Team       string `json:"team"`
+	Namespace  string `json:"namespace"`
 }
 
 // attempt is one evaluation of a unit.
@@ -163,8 +164,11 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (input json.RawMessa
 		if d := broken(es, key, t.Declared, env.Declared, declaredCluster(cluster)); d != nil {
 			return nil, "", d, nil
 		}
+		if d := standsOn(es, key, st.links.taken[team]); len(d) > 0 {
+			return nil, "", d, nil
+		}
 		input, err = object.Encode(map[string]any{
-			"unit": key.String(), "namespace": catalog.Namespace(team, key.Environment),
+			"unit": key.String(), "namespace": cat.Namespace(team, key.Environment),
 			"team": t.Data, "environment": env.Data, "cluster": cluster.Data,
 		})
 		return input, teamPackage, nil, err
@@ -175,7 +179,7 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (input json.RawMessa
 	if d := broken(es, key, s.Declared, declaredTeam(team), env.Declared, declaredCluster(cluster), release.Declared); d != nil {
 		return nil, "", d, nil
 	}
-	if d := contested(es, key, s.Source, release.Source); len(d) > 0 {
+	if d := append(contested(es, key, s.Source, release.Source), standsOn(es, key, st.links.taken[s.Team])...); len(d) > 0 {
 		return nil, "", d, nil
 	}
 	needs, diags := cat.Resolve(s, key.Environment)
@@ -187,7 +191,7 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (input json.RawMessa
 		return nil, "", nil, err
 	}
 	input, err = object.Encode(map[string]any{
-		"unit": key.String(), "source": s.Source, "namespace": catalog.Namespace(s.Team, key.Environment),
+		"unit": key.String(), "source": s.Source, "namespace": cat.Namespace(s.Team, key.Environment),
 		"service": service, "team": team.Data, "environment": env.Data, "cluster": cluster.Data, "release": release.Data,
 		"needs": needs, "callers": st.callersOf(cat, key),
 	})
@@ -253,7 +257,11 @@ func (st *State) callersOf(cat *catalog.Catalog, key catalog.UnitKey) []caller {
 		if s == nil || cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: name}] == nil {
 			continue
 		}
-		out = append(out, caller{Service: name, Team: s.Team, Namespace: catalog.Namespace(s.Team, key.Environment)})
+		called := name
+		if standing := s.Standing(); standing != nil {
+			called = standing.ObjectName
+		}
+		out = append(out, caller{Service: name, ObjectName: called, Team: s.Team, Namespace: cat.Namespace(s.Team, key.Environment)})
 	}
 	slices.SortFunc(out, func(a, b caller) int { return strings.Compare(a.Service, b.Service) })
 	return out

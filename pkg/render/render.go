@@ -13,6 +13,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
@@ -39,6 +40,18 @@ type Unit struct {
 	idents []uint64 // what it declares, hashed; see conflicts.go
 	claims []eval.Claim
 }
+
+// Declares reports whether the unit declares an object, which of one that does
+// not render cannot be said.
+func (u *Unit) Declares(id object.ID) bool {
+	return slices.Contains(u.idents, identity(u.Key.Cluster, id))
+}
+
+// Identities are what the unit declares, hashed; see [Identity].
+func (u *Unit) Identities() []uint64 { return u.idents }
+
+// Identity is a 64-bit hash of an object's identity on a cluster.
+func Identity(cluster string, id object.ID) uint64 { return identity(cluster, id) }
 
 // CacheKey finds the unit's objects again with [Renderer.Objects].
 func (u *Unit) CacheKey() cache.Key { return u.key }
@@ -145,6 +158,12 @@ func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
 		delete(st.checks, key)
 		if len(list) > 0 {
 			st.checks[key] = list
+		}
+	}
+	if len(changed.Teams) > 0 || len(changed.Environments) > 0 {
+		maps.DeleteFunc(st.checks, func(key string, _ diag.List) bool { return strings.HasPrefix(key, "team ") })
+		for name, list := range st.links.taken {
+			set("team "+name, list)
 		}
 	}
 	services, releases, environments := changed.Services, changed.Releases, changed.Environments

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/object"
 )
@@ -544,7 +543,7 @@ func (l *live) heal(ctx context.Context, hand *client, at, edition int) (took, p
 	if _, err := l.plane.audit.next(); err != nil {
 		return 0, 0, 0, err
 	}
-	path := "/apis/apps/v1/namespaces/" + catalog.Namespace(team(at), environment) + "/deployments/" + serviceName(at) + "?fieldManager=hand"
+	path := "/apis/apps/v1/namespaces/" + team(at) + "-" + environment + "/deployments/" + serviceName(at) + "?fieldManager=hand"
 	body := fmt.Appendf(nil, `{"spec":{"progressDeadlineSeconds":%d}}`, 901+edition)
 	answered := &audit{file: l.plane.audit.file, offset: l.plane.audit.offset}
 	if err := hand.patch(ctx, path, "application/merge-patch+json", body); err != nil {

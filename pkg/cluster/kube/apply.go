@@ -57,7 +57,7 @@ func (c *Cluster) apply(ctx context.Context, r ApplyRequest) (fields map[string]
 	if err != nil {
 		return nil, false, err
 	}
-	body, err := stamped(r.Object.Body, r.Commit, r.Object.Digest)
+	body, err := stamped(r.Object.Body, r.Commit, r.Object.Digest, r.UID)
 	if err != nil {
 		return nil, false, fmt.Errorf("apply %s: %w", id, err)
 	}

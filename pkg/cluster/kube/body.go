@@ -9,8 +9,9 @@ import (
 )
 
 // stamped gives the bytes to apply: the canonical body with the commit and the
-// digest spliced into its annotations. The body is scanned and not decoded.
-func stamped(body []byte, commit string, digest object.Digest) ([]byte, error) {
+// digest spliced into its annotations, and the UID that the object must have, if
+// one is given. The body is scanned and not decoded.
+func stamped(body []byte, commit string, digest object.Digest, uid string) ([]byte, error) {
 	if err := unstamped(body); err != nil {
 		return nil, err
 	}
@@ -22,9 +23,14 @@ func stamped(body []byte, commit string, digest object.Digest) ([]byte, error) {
 		return nil, err
 	}
 	if notes, err := inside(body, meta-1, "annotations"); err == nil {
-		return splice(body, notes, stamps), nil
+		body = splice(body, notes, stamps)
+	} else {
+		body = splice(body, meta, fmt.Appendf(nil, `"annotations":{%s}`, stamps))
 	}
-	return splice(body, meta, fmt.Appendf(nil, `"annotations":{%s}`, stamps)), nil
+	if uid != "" {
+		body = splice(body, meta, []byte(`"uid":`+quoteJSON(uid)))
+	}
+	return body, nil
 }
 
 // unstamped refuses a body that has the annotations already: a key written

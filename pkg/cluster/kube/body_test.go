@@ -30,7 +30,7 @@ func TestStamped(t *testing.T) {
 			t.Fatal(err)
 		}
 		commit := text.Draw(t, "commit")
-		body, err := stamped(o.Body, commit, o.Digest)
+		body, err := stamped(o.Body, commit, o.Digest, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,14 +56,14 @@ func TestStampedRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stamped(o.Body, "c", o.Digest); err == nil {
+	if _, err := stamped(o.Body, "c", o.Digest, ""); err == nil {
 		t.Error("a body that carries a digest of its own was stamped")
 	}
 	o, err = object.Parse([]byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"doc":"see fairway.dev/digest"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stamped(o.Body, "c", o.Digest); err != nil {
+	if _, err := stamped(o.Body, "c", o.Digest, ""); err != nil {
 		t.Errorf("a body that only speaks of the annotation: %v", err)
 	}
 }
@@ -73,7 +73,7 @@ func FuzzStamped(f *testing.F) {
 	f.Add([]byte(`{"metadata":{`))
 	f.Add([]byte(`{"a":"\`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		stamped(body, "c", object.Digest{})
+		stamped(body, "c", object.Digest{}, "")
 	})
 }
 

@@ -148,9 +148,9 @@ func (m *configMaps) createNamespace(ctx context.Context) error {
 
 // Patch changes some keys of a part if it still has the version. Only the
 // keys go over the wire, and only metadata comes back.
-func (m *configMaps) Patch(ctx context.Context, name, version string, data map[string]*string) (string, error) {
+func (m *configMaps) Patch(ctx context.Context, name, version, format string, data map[string]*string) (string, error) {
 	body, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"resourceVersion": version}, "data": data,
+		"metadata": map[string]any{"resourceVersion": version, "annotations": map[string]string{formatAnnotation: format}}, "data": data,
 	})
 	if err != nil {
 		return "", fmt.Errorf("write inventory %s: %w", name, err)

@@ -221,8 +221,8 @@ func meaningOf(old, now *record) EventKind {
 		return 0
 	case old == nil:
 		return Appeared
-	case now == nil && old.flags&leaving != 0:
-		return 0
+	case now == nil && old.flags&leaving != 0 && old.flags&deleting == 0:
+		return 0 // it went at once, and who deleted it has seen that
 	case now == nil:
 		return Deleted
 	case old.uid != now.uid:

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 
+	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/object"
 )
 
@@ -11,15 +12,17 @@ import (
 // Intend refuses.
 func (c *Cluster) LoadInventory(ctx context.Context) error { return c.inventory.Load(ctx) }
 
-// Inventory says which objects a unit has or intends to have, with their UIDs;
-// an empty UID is an object that is intended and may not exist. It asks nobody.
-func (c *Cluster) Inventory(unit string) object.Set[object.ID, string] { return c.inventory.Of(unit) }
+// Inventory says which objects a unit has or intends to have, with what is
+// recorded of each; an empty UID is an object that may not exist. It asks nobody.
+func (c *Cluster) Inventory(unit string) object.Set[object.ID, cluster.Owned] {
+	return c.inventory.Of(unit)
+}
 
 // ReadInventory is Inventory after a consistent read of what is stored. The
 // delete gate uses it; it is unknown unless that read succeeded.
-func (c *Cluster) ReadInventory(ctx context.Context, unit string) object.Set[object.ID, string] {
+func (c *Cluster) ReadInventory(ctx context.Context, unit string) object.Set[object.ID, cluster.Owned] {
 	if err := c.inventory.Check(ctx, unit); err != nil {
-		return object.Unknown[object.ID, string](err)
+		return object.Unknown[object.ID, cluster.Owned](err)
 	}
 	return c.inventory.Of(unit)
 }
@@ -27,11 +30,17 @@ func (c *Cluster) ReadInventory(ctx context.Context, unit string) object.Set[obj
 // Units lists the units that have anything in the inventory, with their shards.
 func (c *Cluster) Units() object.Set[string, string] { return c.inventory.Units() }
 
-// Intend records that a unit of a shard may create some objects, and returns
-// when the cluster holds that. Nothing may be created before. A shard is an
+// Intend records that a unit of a shard may create or take over some objects,
+// and returns when the cluster holds that. Nothing may be written before. A shard is an
 // environment and a team. Example: "prod.shop".
-func (c *Cluster) Intend(ctx context.Context, shard, unit, revision string, ids []object.ID) error {
-	return c.inventory.Intend(ctx, shard, unit, revision, ids)
+func (c *Cluster) Intend(ctx context.Context, shard, unit, revision string, objects []cluster.Intent) error {
+	return c.inventory.Intend(ctx, shard, unit, revision, objects)
+}
+
+// Condemn records that objects of a unit, by their UIDs, are to be deleted, and
+// returns when the cluster holds that.
+func (c *Cluster) Condemn(ctx context.Context, unit string, uids map[object.ID]string) error {
+	return c.inventory.Condemn(ctx, unit, uids)
 }
 
 // Confirm records the UID of an object that Apply created. It is written within

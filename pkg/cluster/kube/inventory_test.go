@@ -7,8 +7,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
-	"github.com/fairway-dev/fairway/pkg/object"
 )
 
 func testInventory(t *testing.T, b *bench) {
@@ -20,7 +20,7 @@ func testInventory(t *testing.T, b *bench) {
 	for n := range 40 {
 		done.Go(func() {
 			unit := fmt.Sprintf("prod/prod-eu/u%d", n)
-			if err := b.Intend(ctx, "prod.shop", unit, "r1", []object.ID{b.config(t, unit, "").ID, b.deployment(t, unit, 1).ID}); err != nil {
+			if err := b.Intend(ctx, "prod.shop", unit, "r1", []cluster.Intent{{ID: b.config(t, unit, "").ID}, {ID: b.deployment(t, unit, 1).ID}}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -38,14 +38,14 @@ func testInventory(t *testing.T, b *bench) {
 	}
 	id := b.config(t, "prod/prod-eu/u7", "").ID
 	got, known := again.Inventory("prod/prod-eu/u7").Members()
-	if !known || len(got) != 2 || got[id] != "" {
+	if !known || len(got) != 2 || got[id] != (cluster.Owned{}) {
 		t.Errorf("another process reads %v, %v", got, known)
 	}
 	b.Confirm("prod/prod-eu/u7", id, "uid-7")
 	if err := b.Flush(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if got, known := again.ReadInventory(ctx, "prod/prod-eu/u7").Members(); !known || got[id] != "uid-7" {
+	if got, known := again.ReadInventory(ctx, "prod/prod-eu/u7").Members(); !known || got[id].UID != "uid-7" {
 		t.Errorf("a consistent read gives %v, %v; want the UID confirmed by the other process", got, known)
 	}
 	if units, _ := again.Units().Members(); len(units) != 40 {
@@ -58,7 +58,7 @@ func testInventoryLost(t *testing.T, b *bench) {
 	if err := b.LoadInventory(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Intend(ctx, "prod.shop", b.unit, "r1", []object.ID{b.config(t, "a", "").ID}); err != nil {
+	if err := b.Intend(ctx, "prod.shop", b.unit, "r1", []cluster.Intent{{ID: b.config(t, "a", "").ID}}); err != nil {
 		t.Fatal(err)
 	}
 	parts, err := b.admin.CoreV1().ConfigMaps("").List(ctx, metav1.ListOptions{LabelSelector: "fairway.dev/store=inventory"})
@@ -75,7 +75,7 @@ func testInventoryLost(t *testing.T, b *bench) {
 	if _, known := b.ReadInventory(ctx, b.unit).Members(); known {
 		t.Error("an inventory deleted by hand is known")
 	}
-	if err := b.Intend(ctx, "prod.shop", b.unit, "r2", []object.ID{b.config(t, "b", "").ID}); err != nil {
+	if err := b.Intend(ctx, "prod.shop", b.unit, "r2", []cluster.Intent{{ID: b.config(t, "b", "").ID}}); err != nil {
 		t.Fatal(err)
 	}
 	if got, known := b.ReadInventory(ctx, b.unit).Members(); !known || len(got) != 2 {

@@ -155,6 +155,7 @@ func entryOf(meta *metav1.PartialObjectMetadata) cluster.Entry {
 		UID: string(meta.UID), ResourceVersion: meta.ResourceVersion,
 		Unit: meta.Annotations[object.AnnotationUnit], Commit: meta.Annotations[object.AnnotationCommit],
 		Applied: digestOf(meta.Annotations[object.AnnotationDigest]), Deleting: meta.DeletionTimestamp != nil,
+		Locked: meta.Annotations[object.AnnotationLock] == "true",
 	}
 }
 

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"strings"
 	"unique"
 
 	"github.com/fairway-dev/fairway/pkg/cluster"
@@ -29,6 +30,7 @@ const (
 	deleting flags = 1 << iota // has a deletion timestamp
 	leaving                    // we asked for its deletion
 	managed                    // our manager owns fields of it
+	locked                     // it asks never to be deleted without consent
 )
 
 func (r *record) isClean() bool { return r.clean != (cluster.Mark{}) && r.mark == r.clean }
@@ -36,7 +38,8 @@ func (r *record) isClean() bool { return r.clean != (cluster.Mark{}) && r.mark =
 func (r *record) entry() cluster.Entry {
 	return cluster.Entry{
 		UID: r.uid, ResourceVersion: r.rv, Unit: r.unit, Commit: r.commit, Applied: r.applied,
-		Clean: r.isClean(), Managed: r.flags&managed != 0, Deleting: r.flags&deleting != 0, Health: r.health, Message: r.message,
+		Clean: r.isClean(), Managed: r.flags&managed != 0, Deleting: r.flags&deleting != 0,
+		Locked: r.flags&locked != 0, Health: r.health, Message: r.message,
 	}
 }
 
@@ -55,6 +58,9 @@ func recordOf(h *owned.Hasher, fields map[string]any, by string) record {
 	if meta["deletionTimestamp"] != nil {
 		r.flags |= deleting
 	}
+	if object.Locked(fields) {
+		r.flags |= locked
+	}
 	if by == "" {
 		by = manager(r.unit)
 	}
@@ -63,7 +69,22 @@ func recordOf(h *owned.Hasher, fields map[string]any, by string) record {
 		r.flags |= managed
 	}
 	r.health, r.message = healthOf(fields)
+	if held := finalizersOf(meta); held != "" && r.flags&deleting != 0 {
+		r.message = "it waits for whoever set " + held
+	}
 	return r
+}
+
+// finalizersOf spells what keeps a deleted object from going.
+func finalizersOf(meta map[string]any) string {
+	list, _ := meta["finalizers"].([]any)
+	var names []string
+	for _, f := range list {
+		if name, ok := f.(string); ok && len(names) < 3 {
+			names = append(names, "the finalizer "+name[:min(len(name), maxMessage/4)])
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // shared keeps one copy of a string that many records have.

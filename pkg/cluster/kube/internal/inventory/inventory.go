@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/object"
 )
 
@@ -37,8 +38,9 @@ type Store interface {
 	// Create makes a part and gives its version.
 	Create(ctx context.Context, p Part) (string, error)
 	// Patch sets some keys of a part, and removes those that are nil, if it
-	// still has the version; it gives the new one.
-	Patch(ctx context.Context, name, version string, data map[string]*string) (string, error)
+	// still has the version, and marks the part as of a format; it gives the new
+	// version.
+	Patch(ctx context.Context, name, version, format string, data map[string]*string) (string, error)
 }
 
 // Part is one stored piece of the inventory.
@@ -75,18 +77,18 @@ func New(store Store, flushAfter time.Duration, log *slog.Logger) *Inventory {
 	return v
 }
 
-// Of says which objects a unit has or is about to have, with the UID where the
-// object is known to have been created.
-func (v *Inventory) Of(name string) object.Set[object.ID, string] {
+// Of says which objects a unit has or is about to have, with what is recorded
+// of each.
+func (v *Inventory) Of(name string) object.Set[object.ID, cluster.Owned] {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err := v.why(name); err != nil {
-		return object.Unknown[object.ID, string](err)
+		return object.Unknown[object.ID, cluster.Owned](err)
 	}
-	out := map[object.ID]string{}
+	out := map[object.ID]cluster.Owned{}
 	if u := v.units[name]; u != nil {
 		for _, it := range u.items {
-			out[it.id] = it.uid
+			out[it.id] = it.Owned
 		}
 	}
 	return object.Known(out)
@@ -139,19 +141,12 @@ func (v *Inventory) Units() object.Set[string, string] {
 	return object.Known(out)
 }
 
-// Intend records that a unit may create some objects. It returns when that is
-// stored, at once if it is already. Calls for one shard at the same time share
-// a write.
-func (v *Inventory) Intend(ctx context.Context, shardName, name, revision string, ids []object.ID) error {
-	done, err := v.intend(shardName, &change{unit: name, revision: revision, add: ids, done: make(chan error, 1)})
-	if err == nil {
-		select {
-		case err = <-done:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-	}
-	if err != nil {
+// Intend records that a unit may create or take over some objects; where their
+// deletion was decided, it no longer is. It returns when that is stored, at once
+// if it is already. Calls for one shard at the same time share a write.
+func (v *Inventory) Intend(ctx context.Context, shardName, name, revision string, objects []cluster.Intent) error {
+	done, err := v.intend(shardName, &change{unit: name, revision: revision, add: objects, done: make(chan error, 1)})
+	if err := waitFor(ctx, done, err); err != nil {
 		return fmt.Errorf("record intent of %s: %w", name, err)
 	}
 	return nil
@@ -171,7 +166,7 @@ func (v *Inventory) intend(shardName string, c *change) (<-chan error, error) {
 	if err := s.closed(c.unit); err != nil {
 		return nil, err
 	}
-	if len(c.add) == 0 || u != nil && u.hasAll(c.add) && !s.forgetting(c.unit) && s.why(c.unit) == nil {
+	if len(c.add) == 0 || u != nil && u.holds(c.add) && !s.forgetting(c.unit) && s.why(c.unit) == nil {
 		c.done <- nil
 		return c.done, nil
 	}

@@ -72,7 +72,7 @@ func (m *memory) Create(_ context.Context, p Part) (string, error) {
 	})
 }
 
-func (m *memory) Patch(_ context.Context, name, version string, data map[string]*string) (string, error) {
+func (m *memory) Patch(_ context.Context, name, version, format string, data map[string]*string) (string, error) {
 	return m.write(name, func(old *Part) (Part, error) {
 		switch {
 		case old == nil:
@@ -81,7 +81,7 @@ func (m *memory) Patch(_ context.Context, name, version string, data map[string]
 			return *old, cluster.ErrPrecondition
 		}
 		p := *old
-		p.Data = maps.Clone(p.Data)
+		p.Data, p.Format = maps.Clone(p.Data), format
 		for k, v := range data {
 			if delete(p.Data, k); v != nil {
 				p.Data[k] = *v
@@ -134,6 +134,14 @@ func (m *memory) holds(unit string, id object.ID) bool {
 	return false
 }
 
+func intents(ids ...object.ID) []cluster.Intent {
+	var out []cluster.Intent
+	for _, id := range ids {
+		out = append(out, cluster.Intent{ID: id})
+	}
+	return out
+}
+
 func id(n int) object.ID {
 	return object.ID{Group: "apps", Kind: "Deployment", Namespace: "shop", Name: fmt.Sprintf("d%d", n)}
 }
@@ -152,7 +160,7 @@ func TestUnknownUntilLoaded(t *testing.T) {
 	if _, known := v.Of("a").Members(); known {
 		t.Error("an inventory that was never loaded is known")
 	}
-	if err := v.Intend(t.Context(), "s", "a", "r", []object.ID{id(1)}); err == nil {
+	if err := v.Intend(t.Context(), "s", "a", "r", intents(id(1))); err == nil {
 		t.Error("an inventory that was never loaded took an intent")
 	}
 }
@@ -161,10 +169,10 @@ func TestIntendConfirmForget(t *testing.T) {
 	m := newMemory()
 	v := loaded(t, m)
 	ctx := t.Context()
-	if err := v.Intend(ctx, "prod.shop", "prod/eu/a", "r1", []object.ID{id(1), id(2)}); err != nil {
+	if err := v.Intend(ctx, "prod.shop", "prod/eu/a", "r1", intents(id(1), id(2))); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.Intend(ctx, "prod.shop", "prod/eu/a", "r2", []object.ID{id(2)}); err != nil || m.writes != 1 {
+	if err := v.Intend(ctx, "prod.shop", "prod/eu/a", "r2", intents(id(2))); err != nil || m.writes != 1 {
 		t.Fatalf("an intent that is stored already: %d writes, %v; want 1 write", m.writes, err)
 	}
 	v.Confirm("prod/eu/a", id(1), "u1")
@@ -179,7 +187,7 @@ func TestIntendConfirmForget(t *testing.T) {
 	}
 	for _, w := range []*Inventory{v, loaded(t, m)} {
 		got, known := w.Of("prod/eu/a").Members()
-		if !known || len(got) != 1 || got[id(2)] != "u2" {
+		if !known || len(got) != 1 || got[id(2)].UID != "u2" {
 			t.Errorf("inventory: got %v, want d2 with u2", got)
 		}
 	}
@@ -196,7 +204,7 @@ func TestGroupCommit(t *testing.T) {
 	var done sync.WaitGroup
 	for n := range 100 {
 		done.Go(func() {
-			if err := v.Intend(t.Context(), "s", fmt.Sprintf("prod/eu/u%d", n), "r", []object.ID{id(n)}); err != nil {
+			if err := v.Intend(t.Context(), "s", fmt.Sprintf("prod/eu/u%d", n), "r", intents(id(n))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -238,7 +246,7 @@ func TestSupersetUnderFaults(t *testing.T) {
 			o := owned{"prod/eu/" + string(rune('a'+rapid.IntRange(0, 3).Draw(t, "unit"))), id(rapid.IntRange(0, 8).Draw(t, "object"))}
 			switch rapid.IntRange(0, 5).Draw(t, "step") {
 			case 0, 1, 2:
-				if v.Intend(context.Background(), "s", o.unit, "r", []object.ID{o.id}) == nil {
+				if v.Intend(context.Background(), "s", o.unit, "r", intents(o.id)) == nil {
 					must[o] = true
 				}
 			case 3:
@@ -267,7 +275,7 @@ func TestTwoWriters(t *testing.T) {
 	a, b := loaded(t, m), loaded(t, m)
 	for n := range 10 {
 		for i, v := range []*Inventory{a, b} {
-			if err := v.Intend(t.Context(), "s", fmt.Sprintf("prod/eu/u%d", i), "r", []object.ID{id(n)}); err != nil {
+			if err := v.Intend(t.Context(), "s", fmt.Sprintf("prod/eu/u%d", i), "r", intents(id(n))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -286,7 +294,7 @@ func TestSplitsBeforeItIsFull(t *testing.T) {
 	v := loaded(t, m)
 	v.limit = 2000
 	for n := range 60 {
-		if err := v.Intend(t.Context(), "s", fmt.Sprintf("prod/eu/u%d", n%6), "r", []object.ID{id(n)}); err != nil {
+		if err := v.Intend(t.Context(), "s", fmt.Sprintf("prod/eu/u%d", n%6), "r", intents(id(n))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -312,12 +320,12 @@ func TestSplitsBeforeItIsFull(t *testing.T) {
 
 func TestNewerFormatIsUnknown(t *testing.T) {
 	m := newMemory()
-	m.parts["inventory.s"] = Part{Name: "inventory.s", Shard: "s", Format: "2", Version: "1"}
+	m.parts["inventory.s"] = Part{Name: "inventory.s", Shard: "s", Format: "3", Version: "1"}
 	v := loaded(t, m)
 	if _, known := v.Of("prod/eu/a").Members(); known {
 		t.Error("a unit is known though it may be in a part that cannot be read")
 	}
-	if err := v.Intend(t.Context(), "s", "prod/eu/a", "r", []object.ID{id(1)}); err == nil {
+	if err := v.Intend(t.Context(), "s", "prod/eu/a", "r", intents(id(1))); err == nil {
 		t.Error("a part of a newer format was written to")
 	}
 	if _, known := v.Units().Members(); known {
@@ -329,7 +337,7 @@ func TestDamagedValueIsUnknown(t *testing.T) {
 	m := newMemory()
 	v := loaded(t, m)
 	for _, unit := range []string{"prod/eu/a", "prod/eu/b"} {
-		if err := v.Intend(t.Context(), "s", unit, "r", []object.ID{id(1)}); err != nil {
+		if err := v.Intend(t.Context(), "s", unit, "r", intents(id(1))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -341,7 +349,7 @@ func TestDamagedValueIsUnknown(t *testing.T) {
 	if got, known := v.Of("prod/eu/b").Members(); !known || len(got) != 1 {
 		t.Errorf("its neighbour: got %v, %v; want 1 entry", got, known)
 	}
-	if err := v.Intend(t.Context(), "s", "prod/eu/a", "r", []object.ID{id(2)}); err == nil {
+	if err := v.Intend(t.Context(), "s", "prod/eu/a", "r", intents(id(2))); err == nil {
 		t.Error("a damaged unit was overwritten")
 	}
 }
@@ -352,7 +360,7 @@ func TestLostPart(t *testing.T) {
 	m := newMemory()
 	v := loaded(t, m)
 	for _, unit := range []string{"prod/eu/a", "prod/eu/b"} {
-		if err := v.Intend(t.Context(), "s", unit, "r", []object.ID{id(1)}); err != nil {
+		if err := v.Intend(t.Context(), "s", unit, "r", intents(id(1))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -363,7 +371,7 @@ func TestLostPart(t *testing.T) {
 	if _, known := v.Of("prod/eu/a").Members(); known {
 		t.Error("a unit is known though its inventory was deleted")
 	}
-	if err := v.Intend(t.Context(), "s", "prod/eu/a", "r", []object.ID{id(2)}); err != nil {
+	if err := v.Intend(t.Context(), "s", "prod/eu/a", "r", intents(id(2))); err != nil {
 		t.Fatal(err)
 	}
 	if !m.holds("prod/eu/a", id(1)) || !m.holds("prod/eu/a", id(2)) || !m.holds("prod/eu/b", id(1)) {
@@ -377,11 +385,11 @@ func TestLostPart(t *testing.T) {
 func TestCheckSeesAnotherWriter(t *testing.T) {
 	m := newMemory()
 	a, b := loaded(t, m), loaded(t, m)
-	if err := a.Intend(t.Context(), "s", "prod/eu/a", "r", []object.ID{id(1)}); err != nil {
+	if err := a.Intend(t.Context(), "s", "prod/eu/a", "r", intents(id(1))); err != nil {
 		t.Fatal(err)
 	}
 	b.Load(t.Context())
-	if err := a.Intend(t.Context(), "s", "prod/eu/a", "r", []object.ID{id(2)}); err != nil {
+	if err := a.Intend(t.Context(), "s", "prod/eu/a", "r", intents(id(2))); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Check(t.Context(), "prod/eu/a"); err != nil {

@@ -12,8 +12,12 @@ import (
 	"github.com/fairway-dev/fairway/pkg/cluster"
 )
 
-// format is the version of what is stored.
-const format = "1"
+// format is the version of what is written; format 1, which knew no facts beside
+// the UID, can be read as well.
+const (
+	format    = "2"
+	formatOne = "1"
+)
 
 // shard is the units that are stored together, one environment and team.
 type shard struct {
@@ -59,10 +63,10 @@ func (s *shard) why(unit string) error {
 	return nil
 }
 
-// forgetting reports whether an entry of a unit is about to be removed, so
-// that "it is stored" may not be true for long.
+// forgetting reports whether an entry of a unit is about to be removed or
+// condemned, so that "it is stored" may not be true for long.
 func (s *shard) forgetting(unit string) bool {
-	forgets := func(c *change) bool { return c.forget && c.unit == unit }
+	forgets := func(c *change) bool { return (c.forget || c.condemn != nil) && c.unit == unit }
 	return slices.ContainsFunc(s.batch, forgets) || slices.ContainsFunc(s.pending, forgets)
 }
 
@@ -182,8 +186,8 @@ func (v *Inventory) installPart(in Part) {
 	s := v.shard(in.Shard)
 	p := &part{name: in.Name, version: in.Version, damaged: map[string]error{}}
 	s.parts = append(s.parts, p)
-	if in.Format != format {
-		p.unknown = fmt.Errorf("inventory %s is of format %q, and only %q can be read", in.Name, in.Format, format)
+	if in.Format != format && in.Format != formatOne {
+		p.unknown = fmt.Errorf("inventory %s is of format %q, and only %q and %q can be read", in.Name, in.Format, formatOne, format)
 		return
 	}
 	for key, value := range in.Data {

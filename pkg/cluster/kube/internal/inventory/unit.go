@@ -1,12 +1,15 @@
 package inventory
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"unique"
 
+	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/object"
 )
 
@@ -21,28 +24,39 @@ type unit struct {
 	items    []item
 }
 
-// item is one object; the UID is empty while it is only intended.
+// item is one object.
 type item struct {
-	id  object.ID
-	uid string
+	id object.ID
+	cluster.Owned
 }
 
 func (u *unit) has(id object.ID) bool { return find(u.items, id) >= 0 }
 
-func (u *unit) hasAll(ids []object.ID) bool {
-	if len(u.items) < len(ids) {
+// holds reports whether recording what is intended would change nothing.
+func (u *unit) holds(intents []cluster.Intent) bool {
+	if len(u.items) < len(intents) {
 		return false
 	}
-	have := make(map[object.ID]bool, len(u.items))
+	have := make(map[object.ID]cluster.Owned, len(u.items))
 	for _, it := range u.items {
-		have[it.id] = true
+		have[it.id] = it.Owned
 	}
-	for _, id := range ids {
-		if !have[id] {
+	for _, in := range intents {
+		o, there := have[in.ID]
+		if !there || o.Condemned || o != intended(o, in) {
 			return false
 		}
 	}
 	return true
+}
+
+// intended is an entry after it was intended (again).
+func intended(o cluster.Owned, in cluster.Intent) cluster.Owned {
+	if in.UID != "" && o.UID != in.UID {
+		o = cluster.Owned{UID: in.UID}
+	}
+	o.Adopted, o.Condemned = o.Adopted || in.Adopted, false
+	return o
 }
 
 func find(items []item, id object.ID) int {
@@ -54,7 +68,8 @@ func find(items []item, id object.ID) int {
 type change struct {
 	unit     string
 	revision string
-	add      []object.ID
+	add      []cluster.Intent
+	condemn  map[object.ID]string
 	confirm  bool
 	forget   bool
 	id       object.ID
@@ -67,42 +82,57 @@ func (c *change) alters(items []item) bool {
 	i := find(items, c.id)
 	switch {
 	case c.confirm:
-		return i < 0 || items[i].uid != c.uid
+		return i < 0 || items[i].UID != c.uid
 	case c.forget:
 		return i >= 0 && c.matches(items[i])
 	}
 	return true
 }
 
-func (c *change) matches(it item) bool { return it.uid == "" || c.uid == "" || it.uid == c.uid }
+func (c *change) matches(it item) bool { return it.UID == "" || c.uid == "" || it.UID == c.uid }
 
 // to gives the entries after the change, leaving the given ones as they are.
 func (c *change) to(items []item) []item {
 	items = slices.Clone(items)
-	if len(c.add) > 0 {
-		return union(items, c.added())
+	switch {
+	case len(c.add) > 0:
+		return c.added(items)
+	case len(c.condemn) > 0:
+		return condemned(items, c.condemn)
 	}
 	i := find(items, c.id)
 	switch {
 	case c.confirm && i < 0:
-		return append(items, item{c.id, c.uid})
-	case c.confirm:
-		items[i].uid = c.uid
+		return append(items, item{c.id, cluster.Owned{UID: c.uid}})
+	case c.confirm && items[i].UID != c.uid:
+		// Another object by now: what was known of the old one is not true of it.
+		items[i].Owned = cluster.Owned{UID: c.uid, Adopted: items[i].Adopted && items[i].UID == ""}
 	case c.forget && i >= 0 && c.matches(items[i]):
 		return slices.Delete(items, i, i+1)
 	}
 	return items
 }
 
-func (c *change) added() []item {
-	out := make([]item, 0, len(c.add))
-	for _, id := range c.add {
-		out = append(out, item{id: id})
+// added widens the entries by what is intended.
+func (c *change) added(items []item) []item {
+	at := make(map[object.ID]int, len(items))
+	for i, it := range items {
+		at[it.id] = i
 	}
-	return out
+	for _, in := range c.add {
+		i, there := at[in.ID]
+		if !there {
+			i = len(items)
+			at[in.ID] = i
+			items = append(items, item{id: in.ID})
+		}
+		items[i].Owned = intended(items[i].Owned, in)
+	}
+	return items
 }
 
-// union keeps every entry of both, and a UID where either has one.
+// union keeps every entry of both, and a UID where either has one. Of two that
+// differ it believes what deletes less.
 func union(a, b []item) []item {
 	at := make(map[object.ID]int, len(a))
 	for i, it := range a {
@@ -114,25 +144,71 @@ func union(a, b []item) []item {
 		case !ok:
 			at[it.id] = len(a)
 			a = append(a, it)
-		case a[i].uid == "":
-			a[i].uid = it.uid
+		default:
+			a[i].UID = cmp.Or(a[i].UID, it.UID)
+			a[i].Adopted = a[i].Adopted || it.Adopted
+			a[i].Condemned = a[i].Condemned && it.Condemned
 		}
 	}
 	return a
 }
 
-// stored is the form of a unit in its part.
+// stored is the form of a unit in its part. An object is its group, kind,
+// namespace, name and UID, and from format 2 on, where there is anything to be
+// said, its facts: a letter each.
 type stored struct {
-	Unit     string      `json:"unit"`
-	Revision string      `json:"revision,omitempty"`
-	Objects  [][5]string `json:"objects"`
+	Unit     string     `json:"unit"`
+	Revision string     `json:"revision,omitempty"`
+	Objects  [][]string `json:"objects"`
+}
+
+// The letters of facts.
+const (
+	factAdopted   = "a"
+	factCondemned = "c"
+)
+
+func encodeItem(it item) []string {
+	out := []string{it.id.Group, it.id.Kind, it.id.Namespace, it.id.Name, it.UID}
+	facts := ""
+	if it.Adopted {
+		facts += factAdopted
+	}
+	if it.Condemned {
+		facts += factCondemned
+	}
+	if facts != "" {
+		out = append(out, facts)
+	}
+	return out
+}
+
+func decodeItem(o []string) (item, error) {
+	if len(o) != 5 && len(o) != 6 {
+		return item{}, fmt.Errorf("an entry has %d parts", len(o))
+	}
+	if o[1] == "" || o[3] == "" {
+		return item{}, errors.New("an entry has no kind or no name")
+	}
+	it := item{object.ID{Group: shared(o[0]), Kind: shared(o[1]), Namespace: shared(o[2]), Name: o[3]}, cluster.Owned{UID: o[4]}}
+	for _, fact := range strings.Join(o[5:], "") {
+		switch string(fact) {
+		case factAdopted:
+			it.Adopted = true
+		case factCondemned:
+			it.Condemned = it.UID != ""
+		default:
+			return item{}, fmt.Errorf("an entry has the fact %q, which nobody here knows", fact)
+		}
+	}
+	return it, nil
 }
 
 func encode(name, revision string, items []item) (string, error) {
-	out := stored{Unit: name, Revision: revision, Objects: make([][5]string, 0, len(items))}
+	out := stored{Unit: name, Revision: revision, Objects: make([][]string, 0, len(items))}
 	sorted := slices.SortedFunc(slices.Values(items), func(a, b item) int { return a.id.Compare(b.id) })
 	for _, it := range sorted {
-		out.Objects = append(out.Objects, [5]string{it.id.Group, it.id.Kind, it.id.Namespace, it.id.Name, it.uid})
+		out.Objects = append(out.Objects, encodeItem(it))
 	}
 	b, err := json.Marshal(out)
 	return string(b), err
@@ -148,12 +224,17 @@ func decode(key, value string) (*unit, error) {
 	}
 	u := &unit{name: in.Unit, revision: in.Revision, size: len(key) + len(value)}
 	u.items = make([]item, 0, len(in.Objects))
+	twice := make(map[object.ID]bool, len(in.Objects))
 	for _, o := range in.Objects {
-		if o[1] == "" || o[3] == "" {
-			return nil, fmt.Errorf("read inventory %s: an entry has no kind or no name", key)
+		it, err := decodeItem(o)
+		if err != nil {
+			return nil, fmt.Errorf("read inventory %s: %w", key, err)
 		}
-		id := object.ID{Group: shared(o[0]), Kind: shared(o[1]), Namespace: shared(o[2]), Name: o[3]}
-		u.items = append(u.items, item{id, o[4]})
+		if twice[it.id] {
+			return nil, fmt.Errorf("read inventory %s: %s is in it twice", key, it.id)
+		}
+		twice[it.id] = true
+		u.items = append(u.items, it)
 	}
 	return u, nil
 }

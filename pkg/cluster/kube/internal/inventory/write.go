@@ -318,7 +318,7 @@ func (v *Inventory) send(ctx context.Context, s *shard, t *set) error {
 	if version == "" {
 		version, err = v.store.Create(ctx, Part{Name: name, Shard: s.name, Format: format, Data: t.values()})
 	} else {
-		version, err = v.store.Patch(ctx, name, version, t.data)
+		version, err = v.store.Patch(ctx, name, version, format, t.data)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
