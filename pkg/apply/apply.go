@@ -206,10 +206,22 @@ func (a *Applier) write(ctx context.Context, p plan.Plan, s plan.Step) error {
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", s.Action, s.ID, err)
 	}
+	if s.Action == plan.Create && !applied.Created && applied.Shared {
+		return a.withdraw(ctx, p, s, applied.UID)
+	}
 	if s.Record || applied.Created {
 		a.Target.Confirm(p.Unit.String(), s.ID, applied.UID)
 	}
 	return nil
+}
+
+// withdraw takes back what was written on an object that was to be created and
+// turned out to be there: somebody made it after we looked, and it is theirs.
+// Written without force, our fields were all new ones, so that without them it is
+// as it was.
+func (a *Applier) withdraw(ctx context.Context, p plan.Plan, s plan.Step, uid string) error {
+	err := a.Target.Yield(ctx, s.ID, uid, p.Unit.String())
+	return errors.Join(fmt.Errorf("create %s: somebody made it meanwhile: %w", s.ID, errConflict), err)
 }
 
 // release lets an object go that stays: first what we have on it, then the entry.

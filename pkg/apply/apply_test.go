@@ -39,6 +39,7 @@ type fake struct {
 	fails     map[string]error            // by call
 	unknown   bool                        // the inventory cannot be read
 	sticky    bool                        // deleted objects stay, held by a finalizer
+	shared    bool                        // others write every object, too
 	made      int
 }
 
@@ -73,7 +74,7 @@ func (f *fake) Apply(_ context.Context, r cluster.ApplyRequest) (cluster.Applied
 	live.Fields = r.Object.Fields()
 	mark(live.Fields, r.Unit)
 	f.objects[r.Object.ID] = live
-	return cluster.Applied{UID: live.UID, Created: !there}, nil
+	return cluster.Applied{UID: live.UID, Created: !there, Shared: f.shared}, nil
 }
 
 func mark(f fields, owner string) {
@@ -580,4 +581,21 @@ func TestHandover(t *testing.T) {
 		t.Error(r.Err)
 	}
 	f.expect(t, "yield a uid=uid-a", "forget a uid-a")
+}
+
+// An object that somebody makes between the look and the creation is theirs: what
+// was written on it is taken back, and it is not recorded by its UID.
+func TestMadeMeanwhile(t *testing.T) {
+	a := config("a")
+	f := newFake().has(a)
+	f.shared = true
+	delete(f.inventory, a.ID)
+	create := plan.Step{ID: a.ID, Action: plan.Create, Object: &a, Record: true}
+	if r := carryOut(t, f, plan.Plan{Unit: key(), Revision: "c0ffee", Steps: []plan.Step{create}}); r.Err == nil {
+		t.Error("it was taken over without a word")
+	}
+	f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a", "apply a", "yield a uid=uid-a")
+	if f.inventory[a.ID].UID != "" {
+		t.Error("it is recorded as ours")
+	}
 }

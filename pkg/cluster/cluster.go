@@ -140,6 +140,8 @@ type Applied struct {
 	UID             string
 	ResourceVersion string
 	Created         bool
+	// Shared tells that others wrote fields of the object as well.
+	Shared bool
 }
 
 // ApplyRequest asks for one object to be written.

@@ -2,8 +2,10 @@ package e2e_test
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/fairway-dev/fairway/pkg/plan"
@@ -221,4 +223,79 @@ func TestConsentForWhatIsLocked(t *testing.T) {
 	if got := len(w.deleted(from)); got == 0 || w.live("prod-eu", "Deployment", w.space("shop", w.prod()), "checkout") != nil {
 		t.Errorf("%d objects were deleted, and the Deployment is there", got)
 	}
+}
+
+// TestConsentSurvivesKill9: the daemon is killed among the deletions of a whole
+// cluster that were agreed to. Another goes on with exactly those, although the
+// consent is gone from Git by then: what is condemned is recorded on the cluster.
+// Nothing that goes is made again.
+func TestConsentSurvivesKill9(t *testing.T) {
+	const rounds, each = 4, 5
+	w := newProcessWorld(t, func(w *world) files { return shopAndPay(w).and(w.crowd(rounds * each)) })
+	data := t.TempDir()
+	p := w.spawn(data)
+	w.settled(w.head())
+	file := "platform/clusters/prod-eu/cluster.cue"
+	without := w.read(file)
+	among := 0
+	for round := 0; round < rounds && among == 0; round++ {
+		edits, units := files{}, []string{}
+		for i := range each {
+			name := fmt.Sprintf("one%d", round*each+i)
+			edits[w.releasePath(w.prod(), "crowd", name)] = gone
+			units = append(units, w.inProd(name))
+		}
+		commit := w.push("some of crowd go", edits)
+		w.hook(w.secret)
+		u := w.waitHeld(units[0], plan.HoldBreaker, commit)
+		_, line := lineToAdd(t, u)
+		from := w.lab.now(t)
+		w.push("they may go", files{file: without[:strings.LastIndex(without, "}")] + "\t" + line + "\n}\n"})
+		w.hook(w.secret)
+		eventually(t, patience, "the first deletion", func() string {
+			if len(w.deleted(from)) == 0 {
+				return "there is none"
+			}
+			return ""
+		})
+		p.end(t, syscall.SIGKILL)
+		killed := w.lab.now(t)
+		if err := os.RemoveAll(data); err != nil {
+			t.Fatal(err)
+		}
+		left := 0
+		for name := range w.objects("prod-eu") {
+			for _, unit := range units {
+				if strings.HasSuffix(name, "/"+unit[strings.LastIndex(unit, "/")+1:]) {
+					left++
+				}
+			}
+		}
+		t.Logf("killed after %d deletions, %d objects left", len(w.deleted(from)), left)
+		if left > 0 {
+			among++
+		}
+		commit = w.push("the consent is gone", files{file: without})
+		p = w.spawn(data)
+		w.settled(commit)
+		for _, unit := range units {
+			if entry := w.inventoryOf("prod-eu", unit); entry != "" {
+				t.Errorf("the inventory still has %s", entry)
+			}
+		}
+		for _, r := range w.writes(killed) {
+			name := r.Object.Name
+			if r.Verb != "delete" && r.Object.Namespace != w.system && strings.HasPrefix(name, "one") {
+				t.Errorf("made again: %s", r)
+			}
+			if r.Verb == "delete" && !strings.HasPrefix(name, "one") {
+				t.Errorf("deleted, and should not be: %s", r)
+			}
+		}
+	}
+	if among == 0 {
+		t.Errorf("in %d rounds the daemon was never killed among deletions", rounds)
+	}
+	p.end(t, syscall.SIGTERM)
+	w.swept()
 }

@@ -37,7 +37,7 @@ func (c *Cluster) Apply(ctx context.Context, r ApplyRequest) (cluster.Applied, e
 	if !r.DryRun {
 		c.index.applied(r.Object.ID, e)
 	}
-	return cluster.Applied{UID: e.uid, ResourceVersion: e.rv, Created: created}, nil
+	return cluster.Applied{UID: e.uid, ResourceVersion: e.rv, Created: created, Shared: owned.Shared(fields, manager(r.Unit))}, nil
 }
 
 // Preview says what the object would be after Apply, as the server's own

@@ -38,6 +38,7 @@ func TestOnLab(t *testing.T) {
 		"inventory":         testInventory,
 		"inventory lost":    testInventoryLost,
 		"unknown when cut":  testUnknownWhenCut,
+		"give up":           testGiveUp,
 		"preview":           testPreview,
 		"unmanaged is void": testUnmanaged,
 	} {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,7 +76,7 @@ func meaning(err error) error {
 		return cluster.ErrNoNamespace
 	case apierrors.IsNotFound(err):
 		return notFound(err)
-	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsGone(err):
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsGone(err), anotherUID(err):
 		return cluster.ErrPrecondition
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err),
 		apierrors.IsMethodNotSupported(err), untyped(err):
@@ -84,6 +85,15 @@ func meaning(err error) error {
 		return cluster.ErrForbidden
 	}
 	return nil
+}
+
+// anotherUID reports the server's complaint that the object which is there is not
+// the one that was meant.
+func anotherUID(err error) bool {
+	status, ok := statusOf(err)
+	return ok && apierrors.IsInvalid(err) && status.Details != nil && slices.ContainsFunc(status.Details.Causes, func(c metav1.StatusCause) bool {
+		return c.Field == "metadata.uid"
+	})
 }
 
 // notFound tells a missing object from a missing kind. Only the server's own

@@ -66,6 +66,16 @@ func ours(fields map[string]any, manager string) (tree, bool) {
 	return found, found != nil
 }
 
+// Shared reports whether anybody but a manager wrote fields of the object itself.
+func Shared(fields map[string]any, manager string) bool {
+	shared := false
+	entries(fields, func(e entry) bool {
+		shared = e.subresource == "" && e.manager != manager
+		return !shared
+	})
+	return shared
+}
+
 // stamp reports whether an annotation is one that is set at apply and is no
 // part of what is desired; it belongs to no projection and no mark.
 func stamp(key string) bool {
