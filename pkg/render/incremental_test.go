@@ -99,7 +99,9 @@ func (c *company) changeService(rt *rapid.T) {
 	if !ok {
 		return
 	}
-	switch rapid.IntRange(0, 6).Draw(rt, "what") {
+	switch rapid.IntRange(0, 7).Draw(rt, "what") {
+	case 7:
+		s.ObjectName = rapid.SampledFrom([]string{"", "stock", "earlier"}).Draw(rt, "objectName")
 	case 0:
 		s.Comment = (s.Comment + 1) % 3
 	case 1:
@@ -202,7 +204,9 @@ func (c *company) changeRelease(rt *rapid.T) {
 func (c *company) changeEnvironment(rt *rapid.T) {
 	name := rapid.SampledFrom([]string{"dev", "prod", "test"}).Draw(rt, "environment")
 	env, there := c.Environments[name]
-	switch what := rapid.IntRange(0, 4).Draw(rt, "what"); {
+	switch what := rapid.IntRange(0, 5).Draw(rt, "what"); {
+	case what == 5:
+		env.Consent = rapid.SampledFrom([]string{"", "\tlocks: [\"Deployment.apps\"]\n", "\tconsents: \"one/front\": \"0123456789ab\"\n"}).Draw(rt, "consent")
 	case !there:
 		env = environment{Clusters: []string{"one"}, Domain: name + ".example.com"}
 	case what == 0:
@@ -229,7 +233,7 @@ func (c *company) changeCluster(rt *rapid.T) {
 
 func (c *company) changeTeam(rt *rapid.T) {
 	name := rapid.SampledFrom([]string{"alpha", "beta", "gamma"}).Draw(rt, "team")
-	text := rapid.SampledFrom([]string{"", "\tchat: \"#here\"\n", "\tnonsense: 1\n", "gone"}).Draw(rt, "change")
+	text := rapid.SampledFrom([]string{"", "\tchat: \"#here\"\n", "\tnonsense: 1\n", "gone", "\tnamespace: \"beta\"\n", "\tnamespace: \"earlier\"\n"}).Draw(rt, "change")
 	c.Teams[name] = text
 	if text == "gone" {
 		delete(c.Teams, name)

@@ -194,6 +194,7 @@ type company struct {
 type service struct {
 	Team, Name string
 	Path       string // web or worker
+	ObjectName string
 	Port       int
 	Public     bool
 	Host       string
@@ -212,6 +213,7 @@ type release struct {
 type environment struct {
 	Clusters []string
 	Domain   string
+	Consent  string // lines of what is for the engine alone
 	Broken   bool
 }
 
@@ -301,9 +303,9 @@ func (e environment) text(name string) string {
 	for i, c := range e.Clusters {
 		clusters[i] = fmt.Sprintf("%q", c)
 	}
-	extra := ""
+	extra := e.Consent
 	if e.Broken {
-		extra = "\tdrift: \"sometimes\"\n"
+		extra += "\tdrift: \"sometimes\"\n"
 	}
 	return fmt.Sprintf("package environment\n\nimport \"fairway.dev/schema\"\n\nschema.#Environment & {\n\tname: %q\n\tdescription: \"An environment called %s.\"\n\trank: 10\n\tclusters: [%s]\n\tdomain: %q\n\tquota: {cpu: \"8\", memory: \"16Gi\", pods: 40}\n%s}\n",
 		name, name, strings.Join(clusters, ", "), e.Domain, extra)
@@ -320,6 +322,9 @@ func (s service) text() string {
 		b.WriteString("// a remark\n")
 	}
 	fmt.Fprintf(&b, "%s.#Service & {\n\tname: %q\n\tdescription: \"The service called %s.\"\n\timage: \"registry.example.com/%s\"\n", s.Path, name, s.Name, s.Name)
+	if s.ObjectName != "" {
+		fmt.Fprintf(&b, "\tobjectName: %q\n", s.ObjectName)
+	}
 	if s.Path == "web" {
 		fmt.Fprintf(&b, "\thttp: {port: %d, public: %v", s.Port, s.Public)
 		if s.Host != "" {
