@@ -269,7 +269,7 @@ func next(s status.Unit, goal target, p plan.Plan, r apply.Result, want *render.
 	s.Next = s.Next.Truncate(0)
 	switch {
 	case r.Err != nil:
-		s.Sync, s.Reason, s.Message = status.Failed, reasonOf(r.Err), firstLine(r.Err)
+		s.Sync, s.Reason, s.Message, s.Hint = status.Failed, reasonOf(r.Err), firstLine(r.Err), hintOf(r.Err)
 		return s
 	case p.Hold != nil:
 		s.Sync, s.Reason, s.Message, s.Hint = status.Held, p.Hold.Reason, p.Hold.Message, p.Hold.Hint
@@ -321,6 +321,15 @@ func driftOf(p plan.Plan) (found plan.Step, drifted bool) {
 		}
 	}
 	return found, drifted
+}
+
+// hintOf says what to do about a refusal, where that is known. An object is never
+// deleted and made again to get around one.
+func hintOf(err error) string {
+	if errors.Is(err, cluster.ErrInvalid) && strings.Contains(err.Error(), "immutable") {
+		return "the field cannot change on a live object, which is not deleted for it: put the field back, or give the object another name, such as by the service's objectName"
+	}
+	return ""
 }
 
 func reasonOf(err error) string {
