@@ -82,7 +82,9 @@ func runHook(d Desired, o *object.Object, place wave.Place, inventory map[object
 	_, listed := inventory[o.ID]
 	s := Step{ID: o.ID, Action: Run, Reason: "hook of this sync", Object: o, Place: place, Record: !listed}
 	if seen, there := live[o.ID]; there {
-		s.Guarded = d.guarded(o.ID, seen)
+		free := d
+		free.Locked = false // a lock of the unit is no lock on the runs of its hooks, whose own policy says when they go
+		s.Guarded = free.guarded(o.ID, seen)
 		if !owns(d.Unit, o.ID, seen, inventory) {
 			s.Action, s.Reason, s.Object = Conflict, "an object of this name is there and is not ours", nil
 			return s
