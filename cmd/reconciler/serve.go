@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairway-dev/fairway/pkg/api"
+	"github.com/fairway-dev/fairway/pkg/audit"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/cluster/lease"
 	"github.com/fairway-dev/fairway/pkg/git"
@@ -167,17 +168,18 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		}
 		return next, err
 	}
+	ledger := audit.New(j, nil)
 	d := &daemon{journal: j}
 	lead, err := s.leader()
 	if err != nil {
 		return nil, err
 	}
 	d.Daemon = reconcile.New(reconcile.Options{
-		Store: store, Renew: renew, Evaluator: evaluator, Journal: j, Metrics: metrics.New(registry), Log: log,
+		Store: store, Renew: renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: metrics.New(registry), Log: log,
 		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: password}},
 		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead,
 		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
-			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard})
+			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger})
 		},
 	})
 	d.api = api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: secret, Token: token, Logger: log})
