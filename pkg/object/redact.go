@@ -75,7 +75,7 @@ func showable(path string, value any) bool {
 		return scalar(value)
 	}
 	return strings.HasPrefix(path, ".metadata.") && !strings.Contains(path, lastApplied) &&
-		(scalar(value) || !strings.HasPrefix(path, ".metadata.annotations"))
+		(strings.HasPrefix(path, ".metadata.annotations.") && scalar(value) || !strings.HasPrefix(path, ".metadata.annotations"))
 }
 
 func scalar(v any) bool {

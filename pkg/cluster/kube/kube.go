@@ -45,6 +45,9 @@ type Options struct {
 	// Ledger is told of every change that no plan asks for before it is sent;
 	// nil tells nobody.
 	Ledger cluster.Ledger
+	// Seal is the secret that marks are kept under: what was written under
+	// another is not taken.
+	Seal []byte
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 }

@@ -50,7 +50,7 @@ func hidden(u cue.Value, faults []protocol.Fault) []protocol.Fault {
 		}
 		label, field, _ := strings.Cut(rest, ".")
 		kind, err := u.LookupPath(cue.MakePath(cue.Str("out"), cue.Str("objects"), cue.Str(label), cue.Str("kind"))).String()
-		if err != nil || kind != "Secret" {
+		if err != nil || kind != "Secret" || strings.HasPrefix(field, "metadata") && !strings.Contains(field, "annotations") {
 			continue
 		}
 		faults[i].Secret, faults[i].Rule, faults[i].Hint = true, "", ""
