@@ -269,12 +269,10 @@ func TestCanaries(t *testing.T) {
 	w.secret = a.plant("the hook's secret")
 	t.Setenv("CANARY_OF_THE_ENVIRONMENT", a.plant("the environment"))
 	rude := &atomic.Bool{}
+	commit := w.push("report drift", files{"REPORT.md": "Drift is reported.\n"})
 	data := t.TempDir() // everybody may read it until the daemon takes it over
 	p := w.spawnWith(data, w.guardedGit(password, rude), "--verbose", "--git-username", "reader",
 		"--git-password-file", secretFile(t, password), "--token-file", secretFile(t, token))
-	w.push("report drift", files{"REPORT.md": "Drift is reported.\n"})
-	w.hook(w.secret)
-	commit := w.head()
 	for name, sync := range map[string]status.Sync{
 		"good": status.Synced, "marked": status.Synced, "badcode": status.Failed, "listed": status.Failed, "numbered": status.Failed,
 		"misspelt": status.Failed, "badkey": status.Failed, "denied": status.Failed, "markedbad": status.Failed, "clash": status.Held,

@@ -39,7 +39,7 @@ func (c *Cluster) SaveMarks(path string) error {
 // missing, damaged or of another cluster changes nothing; the error says so,
 // for the log.
 func (c *Cluster) LoadMarks(path string) error {
-	data, err := os.ReadFile(path)
+	data, err := readMarks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -52,6 +52,21 @@ func (c *Cluster) LoadMarks(path string) error {
 	}
 	c.index.restore(marks)
 	return nil
+}
+
+// maxMarks bounds the file: it is far more than a cluster holds objects.
+const maxMarks = 256 << 20
+
+// readMarks reads the file, if it is one: what stands in its place may not end.
+func readMarks(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxMarks {
+		return nil, errors.New("it is not a file of marks")
+	}
+	return os.ReadFile(path)
 }
 
 // restore gives objects their clean marks: at once to those that are known,
