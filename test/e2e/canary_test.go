@@ -205,7 +205,7 @@ func (w *world) denyEchoing(cluster string, a *aviary) {
 			"name": "echo.example.com", "sideEffects": "None", "admissionReviewVersions": []any{"v1"}, "failurePolicy": "Fail",
 			"clientConfig":      map[string]any{"url": hook.URL + "/deny", "caBundle": base64.StdEncoding.EncodeToString(ca)},
 			"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": w.space("shop", w.dev())}},
-			"rules": []any{map[string]any{"operations": []any{"CREATE", "UPDATE"}, "apiGroups": []any{""}, "apiVersions": []any{"v1"}, "resources": []any{"secrets"}}},
+			"rules":             []any{map[string]any{"operations": []any{"CREATE", "UPDATE"}, "apiGroups": []any{""}, "apiVersions": []any{"v1"}, "resources": []any{"secrets"}}},
 		}},
 	}}
 	if _, err := api.Create(context.Background(), config, metav1.CreateOptions{}); err != nil {
