@@ -25,7 +25,7 @@ func bands() map[string]int {
 		"pkg/eval":          2, "pkg/eval/syntax": 2, "pkg/eval/explain": 3, "pkg/eval/worker": 4,
 		"pkg/status": 2, "pkg/journal": 2,
 		"pkg/cluster/kube/internal/owned": 2, "pkg/cluster/kube/internal/inventory": 2, "pkg/cluster/kube": 3, "pkg/cluster/lease": 3,
-		"pkg/metrics": 3, "pkg/render": 3, "pkg/plan": 3,
+		"pkg/audit": 3, "pkg/metrics": 3, "pkg/render": 3, "pkg/plan": 3,
 		"pkg/apply":      4,
 		"pkg/reconcile":  5,
 		"pkg/api":        6,

@@ -2,24 +2,29 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fairway-dev/fairway/pkg/apply"
+	"github.com/fairway-dev/fairway/pkg/audit"
 	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 func newApply(a *app) *cobra.Command {
 	var sel selector
-	var rev, kubeconfig string
+	var rev, kubeconfig, file string
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "apply",
@@ -31,17 +36,18 @@ runs, merging is the way; apply is for the time before there is one.`,
   reconciler apply --rev v1.4.0 --yes`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.apply(cmd.Context(), sel, rev, kubeconfig, yes)
+			return a.apply(cmd.Context(), sel, rev, kubeconfig, file, yes)
 		},
 	}
 	sel.flags(cmd)
 	cmd.Flags().StringVar(&rev, "rev", "HEAD", "the revision to apply")
 	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
+	cmd.Flags().StringVar(&file, "journal", "", "file that takes down what was done and why (default: in the user's cache folder)")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
 
-func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig string, yes bool) error {
+func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig, file string, yes bool) error {
 	w, err := a.open()
 	if err != nil {
 		return err
@@ -51,7 +57,13 @@ func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig string, y
 	if err != nil {
 		return err
 	}
-	live, err := a.dialAll(ctx, f, sel, kubeconfig)
+	j := journal.Open(journal.Options{
+		Path:    cmp.Or(file, filepath.Join(cacheDir(), "journal.db")),
+		OnError: func(err error) { fmt.Fprintln(a.err, err) },
+	})
+	defer j.Close()
+	ledger := audit.New(j, nil)
+	live, err := a.dialAll(ctx, f, sel, kubeconfig, ledger)
 	if err != nil {
 		return err
 	}
@@ -67,7 +79,7 @@ func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig string, y
 	if !yes && !a.confirmed("Apply this plan?") {
 		return errors.New("nothing was applied")
 	}
-	return a.carryOut(ctx, f, live, set)
+	return a.carryOut(ctx, f, live, set, j, ledger)
 }
 
 func (a *app) confirmed(question string) bool {
@@ -77,7 +89,7 @@ func (a *app) confirmed(question string) bool {
 }
 
 // carryOut applies plans one unit after the other, teams' own units first.
-func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]*kube.Cluster, set plan.Set) error {
+func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]*kube.Cluster, set plan.Set, j *journal.Journal, ledger *audit.Ledger) error {
 	var errs []error
 	for _, teams := range []bool{true, false} {
 		for _, p := range set.Plans {
@@ -86,7 +98,8 @@ func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]
 			}
 			shard := func(key catalog.UnitKey) string { return shardOf(f, key) }
 			applier := &apply.Applier{Target: live[p.Unit.Cluster], Shard: shard, Parallel: 4, WaveTimeout: 5 * time.Minute}
-			r := applier.Run(ctx, p)
+			r := applier.Run(cluster.WithCause(ctx, reconcile.Announce(ctx, ledger, p)), p)
+			j.Append(context.WithoutCancel(ctx), reconcile.Chronicle(p, r)...)
 			if r.Err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", p.Unit, r.Err))
 				continue

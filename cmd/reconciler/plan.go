@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
@@ -88,7 +89,7 @@ func (a *app) plan(ctx context.Context, sel selector, base, rev, kubeconfig stri
 		plans, err := betweenRevisions(ctx, before, f, sel, commit)
 		return plan.Collect(baseCommit, commit, plans), err
 	}
-	live, err := a.dialAll(ctx, f, sel, kubeconfig)
+	live, err := a.dialAll(ctx, f, sel, kubeconfig, nil)
 	if err != nil {
 		return plan.Set{}, err
 	}
@@ -151,7 +152,7 @@ func between(ctx context.Context, before, after *reconcile.Fleet, old, u *render
 }
 
 // dialAll reaches the clusters that the selected units are on.
-func (a *app) dialAll(ctx context.Context, f *reconcile.Fleet, sel selector, kubeconfig string) (map[string]*kube.Cluster, error) {
+func (a *app) dialAll(ctx context.Context, f *reconcile.Fleet, sel selector, kubeconfig string, ledger cluster.Ledger) (map[string]*kube.Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	live := map[string]*kube.Cluster{}
@@ -159,7 +160,7 @@ func (a *app) dialAll(ctx context.Context, f *reconcile.Fleet, sel selector, kub
 		if sel.cluster != "" && sel.cluster != name || c.Broken() {
 			continue
 		}
-		k, err := dial(ctx, name, c.Connection, kubeconfig, kube.Options{})
+		k, err := dial(ctx, name, c.Connection, kubeconfig, kube.Options{Ledger: ledger})
 		if err != nil {
 			closeAll(live)
 			return nil, err

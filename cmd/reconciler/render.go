@@ -46,29 +46,40 @@ func (s *selector) pick(f *reconcile.Fleet) []*render.Unit {
 func newRender(a *app) *cobra.Command {
 	var sel selector
 	var out, rev, output string
+	var secrets bool
 	cmd := &cobra.Command{
 		Use:   "render",
 		Short: "Show the Kubernetes objects that services become",
 		Long: `render prints the objects of all units that match, or writes one file per object
-with --out. The bytes are the same in every run and on every machine.`,
+with --out. The bytes are the same in every run and on every machine. The values
+of Secrets, and of objects annotated fairway.dev/sensitive: "true", are masked.`,
 		Example: `  reconciler render --env prod --service checkout
   reconciler render --rev v1.4.0 --out rendered/
   reconciler render -e dev -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.render(cmd.Context(), sel, rev, out, output)
+			return a.render(cmd.Context(), sel, rev, writer{app: a, dir: out, output: output, secrets: secrets})
 		},
 	}
 	sel.flags(cmd)
 	cmd.Flags().StringVar(&rev, "rev", "", "render a revision and not the working tree")
 	cmd.Flags().StringVar(&out, "out", "", "write one file per object into this folder")
 	cmd.Flags().StringVarP(&output, "output", "o", "yaml", "how objects are written: yaml or json; or a folder, as --out")
+	cmd.Flags().BoolVar(&secrets, "show-secrets", false, "write the values of Secrets as they are")
 	return cmd
 }
 
-func (a *app) render(ctx context.Context, sel selector, rev, out, output string) error {
-	if output != "yaml" && output != "json" {
-		out, output = output, "yaml"
+// writer writes objects, to the output or as files.
+type writer struct {
+	*app
+	dir     string // of the files; empty for the output
+	output  string // yaml or json
+	secrets bool   // are shown
+}
+
+func (a *app) render(ctx context.Context, sel selector, rev string, to writer) error {
+	if to.output != "yaml" && to.output != "json" {
+		to.dir, to.output = to.output, "yaml"
 	}
 	w, err := a.open()
 	if err != nil {
@@ -91,7 +102,7 @@ func (a *app) render(ctx context.Context, sel selector, rev, out, output string)
 		if err != nil {
 			return err
 		}
-		if err := a.writeBundle(b, out, output); err != nil {
+		if err := to.bundle(b); err != nil {
 			return err
 		}
 	}
@@ -102,19 +113,19 @@ func (a *app) render(ctx context.Context, sel selector, rev, out, output string)
 	return nil
 }
 
-func (a *app) writeBundle(b render.Bundle, out, output string) error {
+func (w writer) bundle(b render.Bundle) error {
 	for _, o := range b.Objects {
-		text, err := encodeObject(o, output)
+		text, err := w.encode(o)
 		if err != nil {
-			return err
+			return fmt.Errorf("write %s: %w", o.ID, err)
 		}
-		if out == "" {
-			if err := writeDocument(a.out, text, output); err != nil {
+		if w.dir == "" {
+			if err := writeDocument(w.out, text, w.output); err != nil {
 				return err
 			}
 			continue
 		}
-		file := filepath.Join(out, b.Unit.Environment, b.Unit.Cluster, b.Unit.Service, fileName(o.ID)+"."+output)
+		file := filepath.Join(w.dir, b.Unit.Environment, b.Unit.Cluster, b.Unit.Service, fileName(o.ID)+"."+w.output)
 		if err := writeFile(file, text); err != nil {
 			return err
 		}
@@ -122,20 +133,23 @@ func (a *app) writeBundle(b render.Bundle, out, output string) error {
 	return nil
 }
 
-func encodeObject(o object.Object, output string) ([]byte, error) {
-	if output == "json" {
+func (w writer) encode(o object.Object) ([]byte, error) {
+	body := []byte(o.Body)
+	if fields := o.Fields(); !w.secrets && object.Secretive(o.ID, fields) {
+		var err error
+		if body, err = object.Encode(object.RedactObject(o.ID, fields)); err != nil {
+			return nil, err
+		}
+	}
+	if w.output == "json" {
 		var buf bytes.Buffer
-		if err := json.Indent(&buf, o.Body, "", "  "); err != nil {
-			return nil, fmt.Errorf("write %s: %w", o.ID, err)
+		if err := json.Indent(&buf, body, "", "  "); err != nil {
+			return nil, err
 		}
 		buf.WriteByte('\n')
 		return buf.Bytes(), nil
 	}
-	text, err := yaml.JSONToYAML(o.Body)
-	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", o.ID, err)
-	}
-	return text, nil
+	return yaml.JSONToYAML(body)
 }
 
 func writeDocument(w io.Writer, text []byte, output string) error {

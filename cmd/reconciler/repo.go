@@ -29,13 +29,13 @@ func (a *app) open() (*workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &workspace{top: top, evaluator: newEvaluator(filepath.Join(cacheDir(), "results"), a)}
+	w := &workspace{top: top, evaluator: newEvaluator(filepath.Join(cacheDir(), "results"), nil, a)}
 	return w, nil
 }
 
-func newEvaluator(cachePath string, a *app) *eval.Evaluator {
+func newEvaluator(cachePath string, secret []byte, a *app) *eval.Evaluator {
 	e := &eval.Evaluator{Pool: eval.NewPool("", runtime.GOMAXPROCS(0)), Engine: engineVersion()}
-	c, err := cache.Open(cachePath)
+	c, err := cache.OpenSealed(cachePath, secret)
 	if err != nil {
 		fmt.Fprintf(a.err, "warning: results are not kept: %v\n", err)
 		return e

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairway-dev/fairway/pkg/api"
+	"github.com/fairway-dev/fairway/pkg/audit"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/cluster/lease"
 	"github.com/fairway-dev/fairway/pkg/git"
@@ -39,6 +41,9 @@ type settings struct {
 	parallel       int
 	lease          bool
 	logFormat      string
+
+	// installation is what the data folder belongs to, where that is not the repository's URL.
+	installation string
 }
 
 func (s *settings) flags(cmd *cobra.Command) {
@@ -131,7 +136,7 @@ func (d *daemon) Ready() (bool, []api.Check) {
 
 // newDaemon wires a daemon from its settings.
 func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
-	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(s.dataDir, 0o700), os.Chmod(s.dataDir, 0o700)); err != nil { // what is rendered is in there
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	secret, err := readSecret(s.hookSecretFile)
@@ -146,6 +151,9 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	owner := cmp.Or(s.installation, withoutUser(s.repo)) + " " + s.branch
+	seal := sealOf(owner, password, secret, token)
+	claimFolder(s.dataDir, owner, log)
 	store, err := openStore(filepath.Join(s.dataDir, "git"), log)
 	if err != nil {
 		return nil, err
@@ -154,7 +162,7 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		Path:    filepath.Join(s.dataDir, "journal.db"),
 		OnError: func(err error) { log.Error("journal", "err", err) },
 	})
-	evaluator := newEvaluator(filepath.Join(s.dataDir, "results"), a)
+	evaluator := newEvaluator(filepath.Join(s.dataDir, "results"), seal, a)
 	registry := prometheus.NewRegistry()
 	renew := func() (*git.Store, error) {
 		_ = store.Close() // it is damaged
@@ -167,17 +175,18 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		}
 		return next, err
 	}
+	ledger := audit.New(j, nil)
 	d := &daemon{journal: j}
 	lead, err := s.leader()
 	if err != nil {
 		return nil, err
 	}
 	d.Daemon = reconcile.New(reconcile.Options{
-		Store: store, Renew: renew, Evaluator: evaluator, Journal: j, Metrics: metrics.New(registry), Log: log,
+		Store: store, Renew: renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: metrics.New(registry), Log: log,
 		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: password}},
 		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead,
 		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
-			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard})
+			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal})
 		},
 	})
 	d.api = api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: secret, Token: token, Logger: log})

@@ -152,6 +152,7 @@ func (u *up) serve(ctx context.Context, forge *forge) error {
 		return err
 	}
 	s := u.settings
+	s.installation = "up" // the Git server may have another port the next time
 	s.repo, s.branch, s.dataDir, s.poll = forge.url, "main", filepath.Join(u.state, "data"), 30*time.Second
 	d, err := u.newDaemon(s, u.logger(log, s.logFormat))
 	if err != nil {

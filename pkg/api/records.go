@@ -43,11 +43,14 @@ func (s *Server) records() access {
 }
 
 func recordFilter(query url.Values) (journal.Filter, error) {
-	f := journal.Filter{Unit: query.Get("unit"), Limit: recordsLimit}
+	f := journal.Filter{Unit: query.Get("unit"), Object: query.Get("object"), Limit: recordsLimit}
 	if f.Unit != "" {
 		if _, err := catalog.ParseUnitKey(f.Unit); err != nil {
 			return f, err
 		}
+	}
+	if len(f.Object) > 1000 {
+		return f, fmt.Errorf("object is no name of an object")
 	}
 	if len(query["kind"]) > 20 {
 		return f, fmt.Errorf("kind is given more than 20 times")

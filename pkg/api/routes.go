@@ -49,7 +49,7 @@ func Routes() []Route {
 		{get, "/api/v1/units/{environment}/{cluster}/{service}", Reader, nil, (*Server).unit},
 		{get, "/api/v1/clusters", Reader, nil, (*Server).clusters},
 		{get, "/api/v1/source", Reader, nil, (*Server).source},
-		{get, "/api/v1/records", Reader, []string{"unit", "kind", "since", "before", "limit", "order"}, (*Server).records},
+		{get, "/api/v1/records", Reader, []string{"unit", "object", "kind", "since", "before", "limit", "order"}, (*Server).records},
 		{get, "/api/v1/events", Reader, []string{"since"}, (*Server).events},
 	}
 }

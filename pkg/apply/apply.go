@@ -48,6 +48,8 @@ type Outcome struct {
 	Error  string               `json:"error,omitempty"`
 	// Left tells that a deleted object is there still, held by a finalizer.
 	Left bool `json:"left,omitempty"`
+	// Requests are the audit ids of what was sent for it.
+	Requests []string `json:"requests,omitempty"`
 }
 
 // Result is what was done to one unit.
@@ -120,7 +122,7 @@ func (a *Applier) run(ctx context.Context, p plan.Plan, r *Result) error {
 			}
 			condemned = true
 		}
-		outcomes := a.together(ctx, p, p.Steps[i:end])
+		outcomes := a.together(ctx, p, i, end)
 		r.Outcomes = append(r.Outcomes, outcomes...)
 		if err := joined(outcomes, true); err != nil {
 			return errors.Join(told, err)
@@ -153,8 +155,10 @@ func intents(steps []plan.Step) []cluster.Intent {
 	return out
 }
 
-// together carries out steps that need not wait for each other.
-func (a *Applier) together(ctx context.Context, p plan.Plan, steps []plan.Step) []Outcome {
+// together carries out the steps from begin to end, which need not wait for
+// each other.
+func (a *Applier) together(ctx context.Context, p plan.Plan, begin, end int) []Outcome {
+	steps := p.Steps[begin:end]
 	out := make([]Outcome, len(steps))
 	slots := make(chan struct{}, max(a.Parallel, 1))
 	var wg sync.WaitGroup
@@ -162,8 +166,11 @@ func (a *Applier) together(ctx context.Context, p plan.Plan, steps []plan.Step) 
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			left, err := a.step(ctx, p, s)
-			out[i] = Outcome{ID: s.ID, Action: s.Action, Reason: s.Reason, Fields: s.Fields, Err: err, Left: left}
+			cause := cluster.CauseOf(ctx).Step(begin + i)
+			left, err := a.step(cluster.WithCause(ctx, cause), p, s)
+			out[i] = Outcome{
+				ID: s.ID, Action: s.Action, Reason: s.Reason, Fields: s.Fields, Err: err, Left: left, Requests: cause.Sent(),
+			}
 			if err != nil {
 				out[i].Error = err.Error()
 			}

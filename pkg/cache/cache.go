@@ -1,16 +1,17 @@
 // Package cache keeps results by the digest of their inputs, on disk.
 //
-// It is a cache and never an authority: an entry that is missing, cut short or
-// damaged is only computed again. Every record carries a checksum; a file
-// that fails to open as ours is started anew.
+// It is a cache and never an authority: an entry that is missing, cut short,
+// damaged or not ours is only computed again. Every record carries a seal over
+// its key and value, which only those who know the cache's secret can make; a
+// file that fails to open as ours is started anew.
 package cache
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -34,8 +35,9 @@ func KeyOf(parts ...string) Key {
 }
 
 const (
-	magic      = "fairway-cache-1\n"
-	headerSize = 32 + 4 + 4 // key, length, checksum of the value
+	magic      = "fairway-cache-2\n"
+	headerSize = 32 + 4 + sealSize // key, length, seal
+	sealSize   = 16
 	// maxValue bounds one record; larger results are not kept.
 	maxValue = 64 << 20
 	// maxFile bounds the file; past it, opening starts anew.
@@ -45,8 +47,11 @@ const (
 type location struct {
 	offset int64
 	length uint32
-	sum    uint32
+	seal   seal
 }
+
+// seal proves that a record is whole and was written by us.
+type seal [sealSize]byte
 
 // Cache is an append-only file of records and an index of it in memory. It is
 // safe for concurrent use, and for several processes on one file: each appends
@@ -54,6 +59,7 @@ type location struct {
 type Cache struct {
 	mu    sync.Mutex
 	file  *os.File
+	seal  []byte // the secret of the seals
 	index map[Key]location
 	queue []byte // records not yet written
 	at    []pending
@@ -62,10 +68,16 @@ type Cache struct {
 type pending struct {
 	key   Key
 	value []byte
+	seal  seal
 }
 
-// Open opens or makes the cache at path.
-func Open(path string) (*Cache, error) {
+// Open opens or makes the cache at path, for whoever can read the file.
+func Open(path string) (*Cache, error) { return OpenSealed(path, nil) }
+
+// OpenSealed is Open with a secret: what was written with another is not taken,
+// so that neither a file from elsewhere nor one that was tampered with decides
+// anything.
+func OpenSealed(path string, secret []byte) (*Cache, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
 	}
@@ -73,7 +85,7 @@ func Open(path string) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
 	}
-	c := &Cache{file: file, index: map[Key]location{}}
+	c := &Cache{file: file, seal: secret, index: map[Key]location{}}
 	if err := c.locked(c.scan); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("open cache %s: %w", path, err)
@@ -105,7 +117,7 @@ func (c *Cache) scan() error {
 		if _, err := c.file.ReadAt(h[:], pos); err != nil {
 			break
 		}
-		loc := location{offset: pos + headerSize, length: binary.LittleEndian.Uint32(h[32:]), sum: binary.LittleEndian.Uint32(h[36:])}
+		loc := location{offset: pos + headerSize, length: binary.LittleEndian.Uint32(h[32:]), seal: seal(h[36:])}
 		if loc.length > maxValue || loc.offset+int64(loc.length) > info.Size() {
 			break
 		}
@@ -143,11 +155,18 @@ func (c *Cache) Get(key Key) ([]byte, bool) {
 		return nil, false
 	}
 	value := make([]byte, loc.length)
-	if _, err := c.file.ReadAt(value, loc.offset); err != nil || crc32.ChecksumIEEE(value) != loc.sum {
+	if _, err := c.file.ReadAt(value, loc.offset); err != nil || c.sealOf(key, value) != loc.seal {
 		delete(c.index, key)
 		return nil, false
 	}
 	return value, true
+}
+
+func (c *Cache) sealOf(key Key, value []byte) seal {
+	mac := hmac.New(sha256.New, c.seal)
+	mac.Write(key[:])
+	mac.Write(value)
+	return seal(mac.Sum(nil))
 }
 
 // flushAt is how many bytes wait before they are written.
@@ -164,9 +183,10 @@ func (c *Cache) Put(key Key, value []byte) error {
 	var h [headerSize]byte
 	copy(h[:], key[:])
 	binary.LittleEndian.PutUint32(h[32:], uint32(len(value)))
-	binary.LittleEndian.PutUint32(h[36:], crc32.ChecksumIEEE(value))
+	sealed := c.sealOf(key, value)
+	copy(h[36:], sealed[:])
 	c.queue = append(append(c.queue, h[:]...), value...)
-	c.at = append(c.at, pending{key, value})
+	c.at = append(c.at, pending{key, value, sealed})
 	if len(c.queue) < flushAt && len(c.at) < 64 {
 		return nil
 	}
@@ -193,7 +213,7 @@ func (c *Cache) flush() error {
 			return errors.Join(err, c.file.Truncate(end))
 		}
 		for _, p := range c.at {
-			c.index[p.key] = location{offset: end + headerSize, length: uint32(len(p.value)), sum: crc32.ChecksumIEEE(p.value)}
+			c.index[p.key] = location{offset: end + headerSize, length: uint32(len(p.value)), seal: p.seal}
 			end += headerSize + int64(len(p.value))
 		}
 		return nil
@@ -212,5 +232,10 @@ func (c *Cache) Len() int {
 	return len(c.index) + len(c.at)
 }
 
-// Close writes what waits and closes the file.
-func (c *Cache) Close() error { return errors.Join(c.Flush(), c.file.Close()) }
+// Close writes what waits and closes the file. A nil Cache has none.
+func (c *Cache) Close() error {
+	if c == nil {
+		return nil
+	}
+	return errors.Join(c.Flush(), c.file.Close())
+}

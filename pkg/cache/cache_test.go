@@ -117,3 +117,33 @@ func TestTwoWriters(t *testing.T) {
 		}
 	}
 }
+
+// A cache that somebody without the secret wrote is as good as empty, and can
+// be written.
+func TestSealed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache")
+	key := cache.KeyOf("k")
+	for i, secret := range []string{"ours", "theirs", ""} {
+		c, err := cache.OpenSealed(path, []byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := c.Get(key); ok {
+			t.Errorf("with the secret %q: got %q, which was written with another", secret, got)
+		}
+		value := []byte{byte('a' + i)}
+		if err := c.Put(key, value); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if c, err = cache.OpenSealed(path, []byte(secret)); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := c.Get(key); !ok || !bytes.Equal(got, value) {
+			t.Errorf("with the secret %q: got %q, %v, want %q", secret, got, ok, value)
+		}
+		c.Close()
+	}
+}

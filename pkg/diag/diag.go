@@ -62,6 +62,8 @@ type Diag struct {
 	// Hint says what to do.
 	Hint    string    `json:"hint,omitempty"`
 	Related []Related `json:"related,omitempty"`
+	// Secret says that the line at the position holds a secret and is not for showing.
+	Secret bool `json:"secret,omitempty"`
 	// Subject is what the mistake holds; the zero Subject is the whole repository.
 	Subject Subject `json:"subject"`
 }

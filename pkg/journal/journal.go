@@ -178,6 +178,32 @@ func (j *Journal) Flush(ctx context.Context) error {
 	}
 }
 
+// Secure waits until every record accepted before is on disk, but not for
+// long, and not at all where nothing can be written: what befalls the journal
+// may stop nobody. It reports whether they are.
+func (j *Journal) Secure(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	j.mu.Lock()
+	target := j.accepted
+	j.mu.Unlock()
+	for {
+		j.mu.Lock()
+		settled, stuck, changed := j.settled >= target, j.stuck, j.changed
+		j.mu.Unlock()
+		if settled || stuck != nil {
+			return settled
+		}
+		select {
+		case <-changed:
+		case <-j.done:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
 // Close writes what waits, once, and closes the file. It gives the error that
 // kept records from being written.
 func (j *Journal) Close() error {

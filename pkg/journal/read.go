@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/fairway-dev/fairway/pkg/object"
 )
 
 // Filter says which records to read. The zero Filter reads the oldest ones.
@@ -12,6 +14,9 @@ type Filter struct {
 	// Unit restricts to one unit; Kinds to some kinds.
 	Unit  string
 	Kinds []Kind
+	// Object restricts to one object. There is no index for it, so that without
+	// Unit the whole journal is looked through.
+	Object string
 	// Since and Before bound the sequence numbers, both exclusive; 0 is no bound.
 	Since, Before int64
 	// Newest reads from the newest record backwards.
@@ -35,6 +40,9 @@ func (f Filter) query() (string, []any) {
 			args = append(args, string(k))
 		}
 	}
+	if f.Object != "" {
+		where, args = append(where, "instr(body, ?) > 0"), append(args, f.spelled())
+	}
 	order, limit := "", f.Limit
 	if f.Newest {
 		order = " DESC"
@@ -44,6 +52,13 @@ func (f Filter) query() (string, []any) {
 	}
 	return "SELECT seq, time, body FROM record WHERE " + strings.Join(where, " AND ") +
 		" ORDER BY seq" + order + " LIMIT ?", append(args, limit)
+}
+
+// spelled is how the canonical bytes of a record say its object, as a whole
+// plan's steps do.
+func (f Filter) spelled() []byte {
+	name, _ := object.Encode(f.Object) // a string can always be encoded
+	return append([]byte(`"object":`), name...)
 }
 
 // find reads records. One that cannot be decoded is shown as a Gap: a page of

@@ -26,6 +26,12 @@ const (
 	// RevisionSeen: Git has a new commit. Evaluated: it was read, with this verdict.
 	RevisionSeen Kind = "revision-seen"
 	Evaluated    Kind = "evaluated"
+	// Planned: a plan is about to be carried out; Steps says what it will do. It
+	// is on disk before the first request is sent.
+	Planned Kind = "planned"
+	// Bookkeeping: the daemon is about to write something of its own, such as the
+	// inventory. It is on disk before the request is sent.
+	Bookkeeping Kind = "bookkeeping"
 	// Applied: one object was written. Action says how, Reason why.
 	Applied Kind = "applied"
 	// Held and Unheld: a unit stays as it is, or no longer does.
@@ -67,6 +73,24 @@ type Record struct {
 	Fields []object.FieldChange `json:"fields,omitempty"`
 	// Actor is who is behind it: the commit's author, or the manager that drifted.
 	Actor string `json:"actor,omitempty"`
+	// Cause is what the audit ids of all requests begin with that this record was
+	// written ahead of. Example: "fw-4d0a1c9e77b2-91f3c07a-12".
+	Cause string `json:"cause,omitempty"`
+	// Steps are what a plan will do; the audit ids of a step go on with its place.
+	Steps []Step `json:"steps,omitempty"`
+	// Units and Revisions are those that bookkeeping is for.
+	Units     []string `json:"units,omitempty"`
+	Revisions []string `json:"revisions,omitempty"`
+	// Requests are the audit ids of the requests that were sent for an object.
+	// Example: "fw-4d0a1c9e77b2-91f3c07a-12.0.3".
+	Requests []string `json:"requests,omitempty"`
+}
+
+// Step is one step of a plan that is about to be carried out.
+type Step struct {
+	Object string `json:"object"`
+	Action string `json:"action"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // maxBody bounds what one record takes on disk. Field changes that do not fit
@@ -83,6 +107,9 @@ func (r Record) encode() ([]byte, error) {
 	}
 	r.Message = truncate(r.Message, maxBody/4) + fmt.Sprintf(" (%d field changes left out)", len(r.Fields))
 	r.Reason, r.Fields = truncate(r.Reason, maxBody/16), nil
+	for i := range r.Steps {
+		r.Steps[i].Reason = "" // told again when the step is done
+	}
 	return object.Encode(r)
 }
 

@@ -20,6 +20,11 @@ func (e *BrokenError) Error() string {
 // verify walks the chain in one snapshot, from the anchor to the head, and
 // gives the number of records that hold.
 func (s *store) verify(ctx context.Context) (checked int64, err error) {
+	return s.walk(ctx, func(Record) error { return nil })
+}
+
+// walk verifies and shows each record that holds.
+func (s *store) walk(ctx context.Context, visit func(Record) error) (checked int64, err error) {
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return 0, fmt.Errorf("verify journal: %w", err)
@@ -39,10 +44,14 @@ func (s *store) verify(ctx context.Context) (checked int64, err error) {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if at, err = step(rows, at); err != nil {
+		var r Record
+		if r, at, err = step(rows, at); err != nil {
 			return checked, err
 		}
 		checked++
+		if err := visit(r); err != nil {
+			return checked, err
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return checked, fmt.Errorf("verify journal: %w", err)
@@ -54,23 +63,23 @@ func (s *store) verify(ctx context.Context) (checked int64, err error) {
 }
 
 // step checks one record against the link before it.
-func step(rows *sql.Rows, prev Head) (Head, error) {
+func step(rows *sql.Rows, prev Head) (Record, Head, error) {
 	var seq, at int64
 	var kind, unit string
 	var body, link []byte
 	if err := rows.Scan(&seq, &at, &kind, &unit, &body, &link); err != nil {
-		return prev, fmt.Errorf("verify journal: %w", err)
+		return Record{}, prev, fmt.Errorf("verify journal: %w", err)
 	}
 	if seq != prev.Seq+1 {
-		return prev, &BrokenError{prev.Seq + 1, fmt.Sprintf("missing; the next one there is %d", seq)}
+		return Record{}, prev, &BrokenError{prev.Seq + 1, fmt.Sprintf("missing; the next one there is %d", seq)}
 	}
 	want := follow(prev.Link, body)
 	if !bytes.Equal(link, want[:]) {
-		return prev, &BrokenError{seq, "its link does not follow from its content and the record before"}
+		return Record{}, prev, &BrokenError{seq, "its link does not follow from its content and the record before"}
 	}
 	r, err := decode(body)
 	if err != nil || r.Seq != seq || r.Time.UnixNano() != at || string(r.Kind) != kind || r.Unit != unit {
-		return prev, &BrokenError{seq, "its columns do not say what its content says"}
+		return Record{}, prev, &BrokenError{seq, "its columns do not say what its content says"}
 	}
-	return Head{seq, want}, nil
+	return r, Head{seq, want}, nil
 }

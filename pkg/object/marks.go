@@ -20,6 +20,9 @@ const (
 	// AnnotationLock set to "true" keeps an object from being deleted without
 	// consent, whoever wrote it: the platform's CUE, or a person with kubectl.
 	AnnotationLock = "fairway.dev/lock"
+	// AnnotationSensitive, with the value "true", marks an object whose values are
+	// never shown, as those of a Secret are not.
+	AnnotationSensitive = "fairway.dev/sensitive"
 )
 
 // Locked reports whether an object's own annotations ask that it is never

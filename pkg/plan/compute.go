@@ -183,7 +183,7 @@ func before(seen Seen) map[string]any {
 }
 
 func difference(id object.ID, before, after map[string]any) []object.FieldChange {
-	return object.Redact(id, object.Diff(before, after))
+	return object.Redact(id, object.Diff(before, after), before, after)
 }
 
 // prune lists what the inventory has and the declaration has not.

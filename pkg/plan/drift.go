@@ -24,7 +24,7 @@ func drift(d Desired, s Step, seen Seen) (Step, bool) {
 	if len(changed) == 0 {
 		return Step{}, false
 	}
-	s.Fields = object.Redact(s.ID, changed)
+	s.Fields = object.Redact(s.ID, changed, seen.Live.Fields, s.Object.Fields())
 	s.By = changers(*seen.Live, changed)
 	s.Reason = "was changed by hand"
 	if len(s.By) > 0 {

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairway-dev/fairway/pkg/audit"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
@@ -43,6 +44,9 @@ type Options struct {
 	// acts at once: there is no other daemon.
 	Lead    func(ctx context.Context, name, connection string, standingBy func(holder string)) (context.Context, func(), error)
 	Journal Journal
+	// Ledger takes down every change before it is sent; made from Journal if nil.
+	// What Connect gives should have the same one.
+	Ledger  *audit.Ledger
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
 	// DataDir holds caches; losing it changes nothing in any cluster.
@@ -74,6 +78,9 @@ type Daemon struct {
 func New(o Options) *Daemon {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Ledger == nil {
+		o.Ledger = audit.New(o.Journal, o.Now)
 	}
 	o.Poll = cmp.Or(o.Poll, 30*time.Second)
 	o.Parallel = cmp.Or(o.Parallel, 8)
@@ -272,7 +279,8 @@ func (d *Daemon) startLoops(ctx context.Context) {
 		}
 		connection := c.Connection
 		l := &loop{
-			name: name, fleet: d.fleet, removal: d.removal, twin: d.twin, journal: d.opts.Journal, metrics: d.opts.Metrics,
+			name: name, fleet: d.fleet, removal: d.removal, twin: d.twin, metrics: d.opts.Metrics,
+			journal: d.opts.Journal, ledger: d.opts.Ledger,
 			log: d.opts.Log, now: d.opts.Now, marks: filepath.Join(d.opts.DataDir, "marks-"+name),
 			anew:  make(chan struct{}, 1),
 			slots: make(chan struct{}, d.opts.Parallel), queue: newQueue(), units: map[catalog.UnitKey]*unitState{},

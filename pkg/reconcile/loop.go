@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairway-dev/fairway/pkg/apply"
+	"github.com/fairway-dev/fairway/pkg/audit"
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster"
@@ -31,6 +32,7 @@ type loop struct {
 	removal Removal
 	twin    func(ctx context.Context, removed catalog.UnitKey, recorded string) (*plan.Hold, error)
 	journal Journal
+	ledger  *audit.Ledger
 	metrics *metrics.Metrics
 	log     *slog.Logger
 	now     func() time.Time
@@ -72,9 +74,7 @@ type unitState struct {
 }
 
 // Journal takes down what happened; *journal.Journal is one.
-type Journal interface {
-	Append(ctx context.Context, records ...journal.Record)
-}
+type Journal = audit.Journal
 
 // run connects, and keeps the cluster equal to the fleet until the context
 // ends. A cluster that cannot be reached is tried for ever.

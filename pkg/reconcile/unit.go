@@ -63,8 +63,9 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 			}
 		})
 	}
-	r := l.applier(live).Run(ctx, p)
+	r := l.applier(live).Run(cluster.WithCause(ctx, Announce(ctx, l.ledger, p)), p)
 	if ctx.Err() != nil && r.Err != nil {
+		l.chronicle(key, p, r)
 		return // a newer revision took over, or the daemon ends
 	}
 	l.record(live, key, goal, p, r, want)
@@ -175,7 +176,7 @@ func (l *loop) note(key catalog.UnitKey, change func(*status.Unit)) {
 
 // record notes what came of a unit, once, from the result.
 func (l *loop) record(live Live, key catalog.UnitKey, goal target, p plan.Plan, r apply.Result, want *render.Unit) {
-	l.chronicle(key, goal, p, r)
+	l.chronicle(key, p, r)
 	l.noteHeals(p, r)
 	l.follow(key, p, r)
 	l.measure(goal, r)
@@ -354,30 +355,6 @@ func reasonOf(err error) string {
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line
-}
-
-// chronicle writes the journal: one record for each object that was touched.
-func (l *loop) chronicle(key catalog.UnitKey, goal target, p plan.Plan, r apply.Result) {
-	digest := ""
-	if len(r.Outcomes) > 0 {
-		digest = p.Digest().Short()
-	}
-	for _, o := range r.Outcomes {
-		rec := journal.Record{
-			Time: l.now(), Kind: journal.Applied, Unit: key.String(), Cluster: l.name, Revision: goal.revision, PlanDigest: digest,
-			Reason: o.Reason, Object: o.ID.String(), Action: string(o.Action), Fields: o.Fields, Message: o.Error,
-		}
-		switch {
-		case o.Err != nil:
-			rec.Kind = journal.Failed
-		case o.Action == plan.Drift:
-			rec.Kind = journal.Drift
-		}
-		if o.Action == plan.Heal || o.Action == plan.Drift {
-			l.metrics.Drifts.WithLabelValues(key.Environment, string(o.Action)).Inc()
-		}
-		l.journal.Append(context.Background(), rec)
-	}
 }
 
 // said logs a unit's change, and notes in the journal when it becomes held or

@@ -83,7 +83,7 @@ type daemon struct {
 	started time.Time
 }
 
-func (b *bench) startDaemon(ctx context.Context, g *forge, p *plane, data string) (*daemon, error) {
+func (b *bench) startDaemon(ctx context.Context, g *forge, kubeconfig, data string) (*daemon, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (b *bench) startDaemon(ctx context.Context, g *forge, p *plane, data string
 		return nil, err
 	}
 	defer log.Close()
-	d.cmd = exec.CommandContext(ctx, b.binary, "serve", "--repo", g.url, "--data-dir", data, "--kubeconfig", p.kubeconfig(),
+	d.cmd = exec.CommandContext(ctx, b.binary, "serve", "--repo", g.url, "--data-dir", data, "--kubeconfig", kubeconfig,
 		"--listen", d.address, "--hook-secret-file", secret, "--log-format", "json")
 	d.cmd.Stderr = log
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }

@@ -55,7 +55,7 @@ func (b *bench) liveWith(ctx context.Context, services int) ([]*section, error) 
 	}
 	defer l.end()
 	var out []*section
-	for _, measure := range []func(context.Context) (*section, error){l.firstSync, l.push, l.quiet, l.drift, l.restart} {
+	for _, measure := range []func(context.Context) (*section, error){l.firstSync, l.push, l.quiet, l.drift, l.restart, l.recover} {
 		s, err := measure(ctx)
 		if s != nil {
 			out = append(out, s)
@@ -117,18 +117,29 @@ func (l *live) end() {
 	}
 }
 
-// warm gives the daemon's data folder the results that vet has kept: the
+// warm gives the daemon's data folder the results of an earlier run without clusters: the
 // evaluation is not what is measured on a cluster.
 func (l *live) warm(ctx context.Context, data string) error {
-	home := filepath.Join(l.work, "cache-live")
-	if _, err := spend(ctx, l.fleet.dir, []string{"XDG_CACHE_HOME=" + home}, l.binary, "vet"); err != nil {
-		return err
-	}
-	raw, err := os.ReadFile(filepath.Join(home, "fairway/results"))
+	before, err := l.fresh("warm")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(data, "results"), raw, 0o600)
+	d, err := l.startDaemon(ctx, l.forge, filepath.Join(before, "no-cluster"), before)
+	if err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(15 * time.Minute); ; {
+		if _, ok := d.last("revision evaluated"); ok {
+			break
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			d.stop()
+			return errors.New("the daemon evaluated nothing")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	d.stop()
+	return os.Rename(filepath.Join(before, "results"), filepath.Join(data, "results"))
 }
 
 // firstSync compares the first sync of a cluster with a client that only sends
@@ -205,7 +216,7 @@ func (l *live) ourSync(ctx context.Context, name string) (sync, fromExec time.Du
 	if l.raw, err = newClient(l.plane.kubeconfig()); err != nil {
 		return 0, 0, "", err
 	}
-	if l.daemon, err = l.startDaemon(ctx, l.forge, l.plane, l.data); err != nil {
+	if l.daemon, err = l.startDaemon(ctx, l.forge, l.plane.kubeconfig(), l.data); err != nil {
 		return 0, 0, "", err
 	}
 	if err := l.daemon.synced(ctx, l.units); err != nil {
@@ -577,7 +588,7 @@ func (l *live) restart(ctx context.Context) (*section, error) {
 		if _, err := l.plane.audit.next(); err != nil {
 			return s, err
 		}
-		d, err := l.startDaemon(ctx, l.forge, l.plane, l.data)
+		d, err := l.startDaemon(ctx, l.forge, l.plane.kubeconfig(), l.data)
 		if err != nil {
 			return s, err
 		}
@@ -619,5 +630,45 @@ func (l *live) restart(ctx context.Context) (*section, error) {
 	s.add(row{"exec to every unit found synced", ms(settled.p50()), "", "", "", noGoal})
 	s.add(row{"evaluations, writes", fmt.Sprintf("%d, %d", evaluations, writes), "", "", "S15: 0, 0", judge(evaluations == 0 && writes == 0)})
 	s.note("Requests of one restart: %s.", requests)
+	return s, nil
+}
+
+// recover ends the daemon, takes its data folder away and starts it again.
+func (l *live) recover(ctx context.Context) (*section, error) {
+	n := l.fleet.services
+	s, end := begin(fmt.Sprintf("Store lost at %d services (REC-1)", n), "The daemon is ended, its whole data folder removed, and it is started again: it fetches Git, evaluates everything, and compares every unit with its cluster.")
+	defer end()
+	l.daemon.stop()
+	if _, err := l.plane.audit.next(); err != nil {
+		return s, err
+	}
+	if err := os.RemoveAll(l.data); err != nil {
+		return s, err
+	}
+	if err := os.Mkdir(l.data, 0o700); err != nil {
+		return s, err
+	}
+	var err error
+	if l.daemon, err = l.startDaemon(ctx, l.forge, l.plane.kubeconfig(), l.data); err != nil {
+		return s, err
+	}
+	if err := l.daemon.synced(ctx, l.units); err != nil {
+		return s, err
+	}
+	took := time.Since(l.daemon.started)
+	time.Sleep(2 * time.Second) // the last of the inventory, if there were any
+	events, err := l.plane.audit.next()
+	if err != nil {
+		return s, err
+	}
+	writes := 0
+	for _, e := range events {
+		if e.writes() {
+			writes++
+		}
+	}
+	s.add(row{"exec to every unit found synced", ms(took), "", "", "REC-1: <= 60 s at 500", judge(took <= time.Minute)})
+	s.add(row{"writes", fmt.Sprint(writes), "", "", "REC-1: 0", judge(writes == 0)})
+	s.note("Requests: %s.", tally(events))
 	return s, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairway-dev/fairway/pkg/api"
+	"github.com/fairway-dev/fairway/pkg/audit"
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/eval"
@@ -28,9 +29,10 @@ import (
 // daemon is a reconciler in this process, put together as cmd/reconciler does.
 type daemon struct {
 	*reconcile.Daemon
-	data string
-	log  *logged
-	stop func()
+	data   string
+	ledger *audit.Ledger
+	log    *logged
+	stop   func()
 }
 
 // Ready is what the API asks for.
@@ -97,9 +99,11 @@ func (w *world) start(data string) *daemon {
 	}
 	evaluator := &eval.Evaluator{Pool: eval.NewPool("", 2), Cache: results, Engine: "e2e"}
 	registry := prometheus.NewRegistry()
+	d.ledger = audit.New(j, nil)
+	w.daemon = d
 	d.Daemon = reconcile.New(reconcile.Options{
 		Store: store, Remote: git.Remote{URL: w.url, Branch: "main"}, Evaluator: evaluator, Connect: w.reach,
-		Journal: j, Metrics: metrics.New(registry), Log: log, DataDir: data, Poll: time.Hour,
+		Journal: j, Ledger: d.ledger, Metrics: metrics.New(registry), Log: log, DataDir: data, Poll: time.Hour,
 	})
 	server := api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: w.secret, Logger: log})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -125,7 +129,7 @@ func (w *world) start(data string) *daemon {
 			}
 		})
 	}
-	w.daemon, w.base = d, "http://"+listener.Addr().String()
+	w.base = "http://" + listener.Addr().String()
 	wake := d.Wake
 	w.pushed.Store(&wake)
 	return d
@@ -147,5 +151,5 @@ func (w *world) reach(ctx context.Context, name, connection string, guard func()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return kube.Connect(ctx, cfg, kube.Options{Name: name, Namespace: w.system, Guard: guard})
+	return kube.Connect(ctx, cfg, kube.Options{Name: name, Namespace: w.system, Guard: guard, Ledger: w.daemon.ledger})
 }

@@ -30,13 +30,19 @@ type process struct {
 // keeps it, so worlds with processes run one after the other.
 func (w *world) spawn(data string, flags ...string) *process {
 	w.t.Helper()
+	return w.spawnWith(data, w.url, flags...)
+}
+
+// spawnWith is spawn with another repository and more flags.
+func (w *world) spawnWith(data, repo string, flags ...string) *process {
+	w.t.Helper()
 	listen := freeAddress(w.t)
 	secret := filepath.Join(w.t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte(w.secret+"\n"), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 	p := &process{log: &logged{}, done: make(chan struct{})}
-	args := append([]string{"serve", "--repo", w.url, "--data-dir", data, "--kubeconfig", w.lab.kubeconfig,
+	args := append([]string{"serve", "--repo", repo, "--data-dir", data, "--kubeconfig", w.lab.kubeconfig,
 		"--listen", listen, "--hook-secret-file", secret, "--poll", "1h", "--log-format", "json"}, flags...)
 	p.cmd = exec.Command(reconciler(w.t), args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log

@@ -93,7 +93,7 @@ func (c *Cluster) refuseApply(r ApplyRequest, res resource, err error) error {
 	if conflict := conflict(r, err); conflict != nil {
 		return fmt.Errorf("apply %w", conflict)
 	}
-	err = refusalOf("apply", r.Object.ID, err)
+	err = refusalOf("apply", r.Object.ID, err, c.index.secretive(r.Object.ID) || object.Secretive(r.Object.ID, r.Object.Fields()))
 	switch {
 	case isNoKind(err):
 		c.kinds.forget(res.Kind)

@@ -30,10 +30,11 @@ type client struct {
 	streams  dynamic.Interface
 	stream   *http.Client
 	requests *requests
+	explain  explain
 }
 
 func newClient(cfg *rest.Config, opts Options) (*client, error) {
-	c := &client{requests: &requests{by: map[string]int64{}, guard: opts.Guard}}
+	c := &client{requests: &requests{by: map[string]int64{}, guard: opts.Guard}, explain: explain{opts.Name, opts.Ledger}}
 	scheme := runtime.NewScheme()
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	short := requestConfig(cfg, opts.Timeout)
@@ -54,6 +55,7 @@ func newClient(cfg *rest.Config, opts Options) (*client, error) {
 }
 
 func (c *client) transport(cfg *rest.Config) (*http.Client, error) {
+	cfg.Wrap(c.explain.wrap) // within the guard: what is not sent is not taken down
 	cfg.Wrap(c.requests.wrap)
 	return rest.HTTPClientFor(cfg)
 }

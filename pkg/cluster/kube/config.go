@@ -56,6 +56,7 @@ func requestConfig(cfg *rest.Config, timeout time.Duration) *rest.Config {
 func watchConfig(cfg *rest.Config) *rest.Config {
 	out := rest.CopyConfig(cfg)
 	out.QPS = -1
+	out.WarningHandler = rest.NoWarnings{} // servers and webhooks quote what they warn of, and this goes to stderr
 	out.RateLimiter = nil
 	out.Timeout = 0
 	out.ContentType = "application/json"

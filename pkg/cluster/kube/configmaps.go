@@ -113,6 +113,7 @@ func (m *configMaps) Create(ctx context.Context, p inventory.Part) (string, erro
 	if err != nil {
 		return "", fmt.Errorf("create inventory %s: %w", p.Name, err)
 	}
+	ctx = m.client.explain.inventory(ctx, "post", m.path(p.Name), p.Data)
 	version, err := m.post(ctx, p.Name, body)
 	if errors.Is(err, cluster.ErrNoNamespace) {
 		if err := m.createNamespace(ctx); err != nil {
@@ -155,6 +156,7 @@ func (m *configMaps) Patch(ctx context.Context, name, version, format string, da
 	if err != nil {
 		return "", fmt.Errorf("write inventory %s: %w", name, err)
 	}
+	ctx = m.client.explain.inventory(ctx, "patch", m.path(name), present(data))
 	a, err := do(ctx, m.client.patch(types.MergePatchType, m.path(name), body).SetHeader("Accept", asMetadata))
 	if err != nil {
 		return "", refusal("write inventory "+name, err)

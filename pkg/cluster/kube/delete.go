@@ -38,7 +38,7 @@ func (c *Cluster) Delete(ctx context.Context, id object.ID, uid, resourceVersion
 		return fmt.Errorf("delete %s: %w", id, err)
 	}
 	if _, err = do(ctx, c.client.short.Delete().AbsPath(res.path(id)).Body(body)); err != nil {
-		err = refusalOf("delete", id, err)
+		err = refusalOf("delete", id, err, c.index.secretive(id))
 		if errors.Is(err, cluster.ErrNoNamespace) {
 			return fmt.Errorf("delete %s: its namespace is going away: %w", id, err)
 		}

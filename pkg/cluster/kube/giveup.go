@@ -28,7 +28,7 @@ func (c *Cluster) Yield(ctx context.Context, id object.ID, uid, unit string) err
 	}
 	req := c.client.patch(types.ApplyPatchType, res.path(id), body).Param("fieldManager", manager(unit)).Param("force", "true")
 	if _, err := do(ctx, req); err != nil {
-		return refusalOf("give up", id, err)
+		return refusalOf("give up", id, err, c.index.secretive(id))
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func (c *Cluster) Release(ctx context.Context, id object.ID, uid, unit string) e
 	}
 	req := c.client.patch(types.MergePatchType, res.path(id), body).Param("fieldManager", managerPrefix+"release")
 	if _, err := do(ctx, req); err != nil {
-		return refusalOf("release", id, err)
+		return refusalOf("release", id, err, c.index.secretive(id))
 	}
 	return nil
 }

@@ -76,6 +76,15 @@ func (x *index) lookup(id object.ID) *record {
 	return k.objects[place{id.Namespace, id.Name}]
 }
 
+// secretive reports whether an object's values are not for showing, as far as
+// it was seen.
+func (x *index) secretive(id object.ID) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	r := x.lookup(id)
+	return object.Secretive(id) || r != nil && r.flags&sensitive != 0
+}
+
 func groupKind(id object.ID) schema.GroupKind {
 	return schema.GroupKind{Group: id.Group, Kind: id.Kind}
 }

@@ -17,6 +17,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube/internal/inventory"
 )
 
@@ -41,6 +42,12 @@ type Options struct {
 	// Guard is asked before every request that changes anything; its error is
 	// that of the request, which is not sent. Nil lets all pass.
 	Guard func() error
+	// Ledger is told of every change that no plan asks for before it is sent;
+	// nil tells nobody.
+	Ledger cluster.Ledger
+	// Seal is the secret that marks are kept under: what was written under
+	// another is not taken.
+	Seal []byte
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 }

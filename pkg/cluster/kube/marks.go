@@ -1,7 +1,7 @@
 package kube
 
 import (
-	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -14,12 +14,12 @@ import (
 )
 
 // marksFormat starts every file of marks.
-const marksFormat = "fairway marks 1\n"
+const marksFormat = "fairway marks 2\n"
 
 // SaveMarks writes what the clean objects looked like, so that a restart finds
 // them clean without a request. The file is a cache: losing it costs reads.
 func (c *Cluster) SaveMarks(path string) error {
-	data := c.index.encodeMarks(c.uid)
+	data := c.index.encodeMarks(c.uid, c.opts.Seal)
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("save marks: %w", err)
@@ -39,19 +39,34 @@ func (c *Cluster) SaveMarks(path string) error {
 // missing, damaged or of another cluster changes nothing; the error says so,
 // for the log.
 func (c *Cluster) LoadMarks(path string) error {
-	data, err := os.ReadFile(path)
+	data, err := readMarks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("load marks: %w", err)
 	}
-	marks, err := decodeMarks(data, c.uid)
+	marks, err := decodeMarks(data, c.uid, c.opts.Seal)
 	if err != nil {
 		return fmt.Errorf("load marks from %s: %w", path, err)
 	}
 	c.index.restore(marks)
 	return nil
+}
+
+// maxMarks bounds the file: it is far more than a cluster holds objects.
+const maxMarks = 256 << 20
+
+// readMarks reads the file, if it is one: what stands in its place may not end.
+func readMarks(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxMarks {
+		return nil, errors.New("it is not a file of marks")
+	}
+	return os.ReadFile(path)
 }
 
 // restore gives objects their clean marks: at once to those that are known,
@@ -71,7 +86,7 @@ func (x *index) restore(marks map[string]cluster.Mark) {
 	x.restored = marks
 }
 
-func (x *index) encodeMarks(clusterUID string) []byte {
+func (x *index) encodeMarks(clusterUID string, secret []byte) []byte {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	out := appendString([]byte(marksFormat), clusterUID)
@@ -90,21 +105,27 @@ func (x *index) encodeMarks(clusterUID string) []byte {
 			out = append(appendString(out, uid), mark[:]...)
 		}
 	}
-	sum := sha256.Sum256(out)
-	return append(out, sum[:]...)
+	return append(out, sealOf(out, secret)...)
+}
+
+// sealOf proves that marks are whole and were written by somebody who knows the secret.
+func sealOf(data, secret []byte) []byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write(data)
+	return mac.Sum(nil)
 }
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-func decodeMarks(data []byte, clusterUID string) (map[string]cluster.Mark, error) {
+func decodeMarks(data []byte, clusterUID string, secret []byte) (map[string]cluster.Mark, error) {
 	split := len(data) - sha256.Size
 	if split < len(marksFormat) || string(data[:len(marksFormat)]) != marksFormat {
 		return nil, errors.New("it is not a file of marks")
 	}
-	if sum := sha256.Sum256(data[:split]); !bytes.Equal(sum[:], data[split:]) {
-		return nil, errors.New("it is damaged")
+	if !hmac.Equal(sealOf(data[:split], secret), data[split:]) {
+		return nil, errors.New("it is damaged, or of another installation")
 	}
 	rest := data[len(marksFormat):split]
 	uid, rest, ok := cutString(rest)

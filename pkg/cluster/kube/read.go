@@ -31,7 +31,7 @@ func (c *Cluster) Get(ctx context.Context, id object.ID, unit string) (cluster.L
 }
 
 func (c *Cluster) refuseRead(id object.ID, res resource, err error) error {
-	err = refusalOf("read", id, err)
+	err = refusalOf("read", id, err, c.index.secretive(id))
 	if isNoKind(err) {
 		c.kinds.forget(res.Kind)
 	}

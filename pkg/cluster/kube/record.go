@@ -27,10 +27,11 @@ type record struct {
 type flags uint8
 
 const (
-	deleting flags = 1 << iota // has a deletion timestamp
-	leaving                    // we asked for its deletion
-	managed                    // our manager owns fields of it
-	locked                     // it asks never to be deleted without consent
+	deleting  flags = 1 << iota // has a deletion timestamp
+	leaving                     // we asked for its deletion
+	managed                     // our manager owns fields of it
+	locked                      // it asks never to be deleted without consent
+	sensitive                   // its values are never shown
 )
 
 func (r *record) isClean() bool { return r.clean != (cluster.Mark{}) && r.mark == r.clean }
@@ -60,6 +61,9 @@ func recordOf(h *owned.Hasher, fields map[string]any, by string) record {
 	}
 	if object.Locked(fields) {
 		r.flags |= locked
+	}
+	if object.Annotation(fields, object.AnnotationSensitive) == "true" {
+		r.flags |= sensitive
 	}
 	if by == "" {
 		by = manager(r.unit)

@@ -20,24 +20,25 @@ import (
 
 // refusal says what was attempted and why it did not work, in words of package
 // cluster where there is one. What matches none is worth trying again later.
-func refusal(doing string, err error) error {
+func refusal(doing string, err error) error { return refusalSaying(doing, err, err) }
+
+// refusalSaying is refusal with other words for the same error.
+func refusalSaying(doing string, err, words error) error {
 	if sentinel := meaning(err); sentinel != nil {
-		return fmt.Errorf("%s: %w: %w", doing, sentinel, err)
+		return fmt.Errorf("%s: %w: %w", doing, sentinel, words)
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return fmt.Errorf("%s: %w", doing, words)
 }
 
-// refusalOf is refusal for one object. The server quotes the values that it
-// refuses, so of a Secret only the fields are repeated.
-func refusalOf(verb string, id object.ID, err error) error {
+// refusalOf is refusal for one object. The server and its webhooks quote what
+// they refuse, so of a secretive object only the fields are repeated.
+func refusalOf(verb string, id object.ID, err error, secretive bool) error {
 	doing := verb + " " + id.String()
 	if absentNamespace(id, err) {
 		return fmt.Errorf("%s: %w: %w", doing, cluster.ErrNotFound, err)
 	}
-	if id.Group == "" && id.Kind == "Secret" {
-		if status, ok := statusOf(err); ok {
-			return refusal(doing, &secretRefusal{status})
-		}
+	if status, ok := statusOf(err); ok && secretive {
+		return refusalSaying(doing, err, &secretRefusal{status})
 	}
 	return refusal(doing, err)
 }
@@ -55,7 +56,15 @@ type secretRefusal struct{ status metav1.Status }
 
 func (e *secretRefusal) Status() metav1.Status { return e.status }
 
+// webhookDenial begins the message of an admission webhook that says no. All
+// else in such a Status is the webhook's own words.
+const webhookDenial = "admission webhook "
+
 func (e *secretRefusal) Error() string {
+	if rest, ok := strings.CutPrefix(e.status.Message, webhookDenial); ok {
+		name, _, _ := strings.Cut(rest, " ")
+		return fmt.Sprintf("admission webhook %s denied the request (%d); what it says is not shown", name, e.status.Code)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%d)", e.status.Reason, e.status.Code)
 	if e.status.Details != nil {
@@ -63,7 +72,7 @@ func (e *secretRefusal) Error() string {
 			fmt.Fprintf(&b, ", %s %s", cause.Field, cause.Type)
 		}
 	}
-	return b.String()
+	return b.String() + "; what the cluster says of its values is not shown"
 }
 
 func meaning(err error) error {

@@ -142,21 +142,25 @@ func TestEventsAreJoined(t *testing.T) {
 func TestMarksFile(t *testing.T) {
 	x, _ := world()
 	x.applied(web(), state("u", "5", 2))
-	data := x.encodeMarks("cluster")
-	marks, err := decodeMarks(data, "cluster")
+	secret := []byte("a secret")
+	data := x.encodeMarks("cluster", secret)
+	marks, err := decodeMarks(data, "cluster", secret)
 	if err != nil || len(marks) != 1 || marks["u"] != (cluster.Mark{2}) {
 		t.Errorf("marks read back: got %v, %v", marks, err)
 	}
-	if _, err := decodeMarks(data, "another"); err == nil {
+	if _, err := decodeMarks(data, "cluster", []byte("another")); err == nil {
+		t.Error("marks of another installation were taken")
+	}
+	if _, err := decodeMarks(data, "another", secret); err == nil {
 		t.Error("marks of another cluster were taken")
 	}
 	for i := range data {
 		bad := append([]byte(nil), data...)
 		bad[i] ^= 1
-		if _, err := decodeMarks(bad, "cluster"); err == nil {
+		if _, err := decodeMarks(bad, "cluster", secret); err == nil {
 			t.Fatalf("a file with byte %d flipped was taken", i)
 		}
-		if _, err := decodeMarks(data[:i], "cluster"); err == nil {
+		if _, err := decodeMarks(data[:i], "cluster", secret); err == nil {
 			t.Fatalf("a file cut off at %d was taken", i)
 		}
 	}

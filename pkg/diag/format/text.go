@@ -93,7 +93,9 @@ func (p *printer) mistake(m mistake) {
 		color = yellow
 	}
 	fmt.Fprintf(p.out, "%s: %s\n", p.paint(color, clean(string(m.Severity))), clean(m.Message))
-	p.excerpt(m.Pos)
+	if !m.Secret {
+		p.excerpt(m.Pos)
+	}
 	p.related(m)
 	if more := len(m.subjects) - 1; more > 0 {
 		p.note("holds", fmt.Sprintf("%s, and %d more", m.subjects[0], more))

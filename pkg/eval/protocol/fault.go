@@ -12,6 +12,8 @@ type Fault struct {
 	Rule    string         `json:"rule,omitempty"`
 	Pos     diag.Position  `json:"pos"`
 	RulePos *diag.Position `json:"rulePos,omitempty"`
+	// Secret says that the values there are not for showing.
+	Secret bool `json:"secret,omitempty"`
 }
 
 // Faults that say something of the worker and not of what was asked.
@@ -27,7 +29,7 @@ const (
 func (f Fault) Diag(source string, subject diag.Subject) diag.Diag {
 	d := diag.Diag{
 		Code: f.Code, Severity: diag.Error, Pos: f.Pos, Message: f.Message,
-		Rule: f.Rule, Hint: f.Hint, Subject: subject,
+		Rule: f.Rule, Hint: f.Hint, Subject: subject, Secret: f.Secret,
 	}
 	if d.Pos.File == "" {
 		d.Pos = diag.Position{File: source, Line: 1, Column: 1}

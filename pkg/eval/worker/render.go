@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"cuelang.org/go/cue"
 
@@ -27,7 +28,7 @@ func (s *session) render(q protocol.Unit) protocol.Answer {
 	}
 	u := def.FillPath(cue.ParsePath("in"), in)
 	if err := u.Validate(cue.Concrete(true), cue.Final()); err != nil {
-		return protocol.Answer{Faults: r.Faults(err)}
+		return protocol.Answer{Faults: hidden(u, r.Faults(err))}
 	}
 	raw, err := u.LookupPath(cue.ParsePath("out")).MarshalJSON()
 	if err != nil {
@@ -38,6 +39,24 @@ func (s *session) render(q protocol.Unit) protocol.Answer {
 		return protocol.Answer{Faults: r.Faults(err)}
 	}
 	return protocol.Answer{Data: data}
+}
+
+// hidden takes the values out of mistakes in Secrets: CUE quotes what conflicts.
+func hidden(u cue.Value, faults []protocol.Fault) []protocol.Fault {
+	for i, f := range faults {
+		rest, ok := strings.CutPrefix(f.Field, "out.objects.")
+		if !ok {
+			continue
+		}
+		label, field, _ := strings.Cut(rest, ".")
+		kind, err := u.LookupPath(cue.MakePath(cue.Str("out"), cue.Str("objects"), cue.Str(label), cue.Str("kind"))).String()
+		if err != nil || kind != "Secret" || strings.HasPrefix(field, "metadata") && !strings.Contains(field, "annotations") {
+			continue
+		}
+		faults[i].Secret, faults[i].Rule, faults[i].Hint = true, "", ""
+		faults[i].Message = fmt.Sprintf("%s of the Secret %s has a mistake; its values are not shown", field, label)
+	}
+	return faults
 }
 
 // maxShared bounds the inputs that are kept encoded.
