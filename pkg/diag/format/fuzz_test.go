@@ -24,7 +24,7 @@ func FuzzGitHub(f *testing.F) {
 		}
 		line, rest, _ := strings.Cut(b.String(), "\n")
 		if rest != "" {
-			t.Fatalf("%q makes more than one line: %q", list, b.String())
+			t.Fatalf("%v makes more than one line: %q", list, b.String())
 		}
 		properties, got := runner(t, line)
 		if got != clean(message) || properties["file"] != clean(file) || properties["title"] != clean(code) {
