@@ -21,7 +21,7 @@ func (e *entry) check() diag.List {
 	for _, f := range e.result.Faults {
 		list = append(list, f.Diag(e.place.source(), e.place.subject()))
 	}
-	if len(list) > 0 || e.place.kind == protocol.Release {
+	if len(list) > 0 || e.place.kind == protocol.Release || e.place.kind == protocol.Signing {
 		return list
 	}
 	var named struct {
@@ -173,6 +173,8 @@ func (st *State) forget(p place) {
 		delete(c.Clusters, p.cluster)
 	case protocol.Release:
 		delete(c.Releases, catalog.ReleaseKey{Environment: p.environment, Service: p.service})
+	case protocol.Signing:
+		c.Signing = nil
 	}
 }
 
@@ -199,6 +201,8 @@ func (e *entry) put(c *catalog.Catalog) {
 	case protocol.Release:
 		key := catalog.ReleaseKey{Environment: p.environment, Service: p.service}
 		c.Releases[key] = &catalog.Release{Declared: d, Environment: p.environment, Team: p.team}
+	case protocol.Signing:
+		c.Signing = &d
 	}
 }
 
@@ -236,11 +240,14 @@ func clusterOf(d catalog.Declared) *catalog.Cluster {
 		Connection struct {
 			Context string `json:"context"`
 		} `json:"connection"`
-		Consents map[string]string `json:"consents"`
+		Consents   map[string]string `json:"consents"`
+		Supersedes []string          `json:"supersedes"`
 	}
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
-	d.Data = without(d.Data, "consents")
-	return &catalog.Cluster{Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents}
+	d.Data = without(d.Data, "consents", "supersedes")
+	return &catalog.Cluster{
+		Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents, Supersedes: fields.Supersedes,
+	}
 }
 
 // without leaves out of a declaration's data what is for the engine alone: units

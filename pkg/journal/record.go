@@ -26,6 +26,10 @@ const (
 	// RevisionSeen: Git has a new commit. Evaluated: it was read, with this verdict.
 	RevisionSeen Kind = "revision-seen"
 	Evaluated    Kind = "evaluated"
+	// Withheld: the branch has a commit that is not followed. Followed: the branch is
+	// followed again.
+	Withheld Kind = "withheld"
+	Followed Kind = "followed"
 	// Applied: one object was written. Action says how, Reason why.
 	Applied Kind = "applied"
 	// Held and Unheld: a unit stays as it is, or no longer does.

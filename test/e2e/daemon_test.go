@@ -84,6 +84,24 @@ func (w *world) head() string { return gitIn(w.t, w.clone, "rev-parse", "HEAD") 
 // start starts a daemon that a push wakes.
 func (w *world) start(data string) *daemon {
 	w.t.Helper()
+	d := w.launch(data)
+	w.daemon = d
+	wake := d.Wake
+	w.pushed.Store(&wake)
+	return d
+}
+
+// second starts one more daemon that no push wakes. It is the one that is asked
+// from now on.
+func (w *world) second() *daemon {
+	w.t.Helper()
+	d := w.launch(w.t.TempDir())
+	w.t.Cleanup(d.stop)
+	return d
+}
+
+func (w *world) launch(data string) *daemon {
+	w.t.Helper()
 	store, err := git.OpenStore(filepath.Join(data, "git"), git.Options{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -99,7 +117,7 @@ func (w *world) start(data string) *daemon {
 	registry := prometheus.NewRegistry()
 	d.Daemon = reconcile.New(reconcile.Options{
 		Store: store, Remote: git.Remote{URL: w.url, Branch: "main"}, Evaluator: evaluator, Connect: w.reach,
-		Journal: j, Metrics: metrics.New(registry), Log: log, DataDir: data, Poll: time.Hour,
+		Journal: j, Metrics: metrics.New(registry), Log: log, DataDir: data, Poll: time.Hour, Note: w.note,
 	})
 	server := api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: w.secret, Logger: log})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -125,9 +143,7 @@ func (w *world) start(data string) *daemon {
 			}
 		})
 	}
-	w.daemon, w.base = d, "http://"+listener.Addr().String()
-	wake := d.Wake
-	w.pushed.Store(&wake)
+	w.base = "http://" + listener.Addr().String()
 	return d
 }
 
