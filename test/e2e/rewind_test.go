@@ -382,3 +382,34 @@ func TestDamagedRatchet(t *testing.T) {
 	}
 	w.settled(w.head())
 }
+
+// TestObjectsRemember: with the record in the cluster gone too, each object still
+// names the commit that wrote it, and units with newer ones are held.
+func TestObjectsRemember(t *testing.T) {
+	w := newWorld(t, shopAndPay)
+	w.run()
+	first := w.head()
+	good := w.push("pay: new", w.web("money", "pay", `config: MODE: "new"`).and(w.everywhere("shop", "extra", "")))
+	w.settled(good)
+	w.daemon.stop()
+	for _, name := range clusters() {
+		w.remove(name, "ConfigMap", w.system, kube.RatchetName)
+	}
+	gitIn(t, w.clone, "reset", "--quiet", "--hard", first)
+	w.forcePush()
+	from := w.lab.now(t)
+	w.start(t.TempDir())
+	for _, name := range []string{w.inProd("pay"), w.inDev("pay")} {
+		u := w.waitUnit(name, "held", func(u status.Unit) bool { return u.Sync == status.Held && u.Reason == reconcile.HoldRewound })
+		if !strings.Contains(u.Message, good) || !strings.Contains(u.Hint, good) {
+			t.Errorf("it says %s", describe(u))
+		}
+	}
+	w.waitSync(w.inProd("cart"), status.Synced)
+	w.quiet()
+	if writes := w.writes(from); len(writes) > 0 {
+		t.Errorf("written:\n  %s\nwant nothing", spelled(writes))
+	}
+	gitIn(t, w.clone, "reset", "--quiet", "--hard", good)
+	w.settled(w.pushHead())
+}
