@@ -327,26 +327,43 @@ func (d *Daemon) removal(key catalog.UnitKey, recorded string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s is not declared, and it is not recorded since when: %w", key, err)
 	}
-	descends, err := d.covers(key.Cluster, now, then)
+	proven, err := d.acted(key, now, then)
 	if err != nil {
 		return "", fmt.Errorf("%s is not declared, and its history cannot be read: %w", key, err)
 	}
-	if !descends {
-		return "", fmt.Errorf("%s is not declared at %s, which does not descend from %s where it was applied; its objects stay", key, now, then)
+	if !proven {
+		return "", fmt.Errorf("%s is not declared at %s, which does not descend from %s where it was applied; its objects stay. To remove it, release it again and take that back in a commit of its own", key, now, then)
 	}
 	return reason, nil
 }
 
-// covers reports whether what was recorded at one commit is part of the history of
-// another, or of one that this replaced on purpose.
-func (d *Daemon) covers(cluster string, now, then git.Hash) (bool, error) {
+// acted reports whether Git proves that a unit was taken away since a commit: that is
+// part of the present history. Where it is part of one that was replaced on purpose,
+// the present one itself must have had the release and have it no more.
+func (d *Daemon) acted(key catalog.UnitKey, now, then git.Hash) (bool, error) {
 	d.mu.Lock()
-	l := d.loops[cluster]
+	l := d.loops[key.Cluster]
 	d.mu.Unlock()
-	if l == nil {
-		return d.copy().IsAncestor(then, now)
+	descends, err := d.copy().IsAncestor(then, now)
+	if descends || err != nil || l == nil {
+		return descends, err
 	}
-	return l.ratchet.covers(now, then)
+	if covered, err := l.ratchet.covers(now, then); err != nil || !covered {
+		return false, err
+	}
+	tree, err := d.copy().Tree(now)
+	if err != nil {
+		return false, err
+	}
+	if still, err := eval.Released(tree, key); err != nil || still {
+		return false, err
+	}
+	had, failed := false, error(nil)
+	err = d.copy().Versions(now, "environments/"+key.Environment, func(tree *git.Tree) bool {
+		had, failed = eval.Released(tree, key)
+		return failed == nil && !had
+	})
+	return had, errors.Join(err, failed)
 }
 
 // Units lists the status of all units, sorted.

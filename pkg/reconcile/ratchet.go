@@ -214,6 +214,19 @@ func (r *ratchet) replaces(supersedes []string, then git.Hash) bool {
 	return false
 }
 
+// Allow says whether a cluster may be brought to a revision, and records that it is:
+// what a command does that writes without a daemon. The hold is nil where it may.
+func Allow(ctx context.Context, store *git.Store, live Live, name, revision string, supersedes []string) (*plan.Hold, error) {
+	rec, err := live.LoadRatchet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &ratchet{name: name, line: &lineage{}, store: func() *git.Store { return store }, wrote: make(chan struct{}, 1)}
+	r.branch = rec.Branch
+	r.load(rec)
+	return r.secure(ctx, live, target{revision: revision, supersedes: supersedes})
+}
+
 // covers reports whether what a commit wrote may be written over at a revision: it
 // is part of that revision's history, or of one that was replaced on purpose.
 func (r *ratchet) covers(goal, commit git.Hash) (bool, error) {

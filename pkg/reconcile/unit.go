@@ -64,7 +64,7 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 		return
 	}
 	p = l.calm(key, p)
-	if deletes(p) {
+	if p.Hold == nil && deletes(p) {
 		if p.Hold, err = l.ratchet.secure(ctx, live, goal); err != nil {
 			l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
 			return

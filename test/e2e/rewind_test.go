@@ -270,7 +270,40 @@ func TestSupersedes(t *testing.T) {
 			w.daemon.stop()
 			w.start(t.TempDir())
 			w.settled(w.push("pay: slower", w.web("money", "pay", `config: MODE: "slow"`)))
+			w.settled(w.push("checkout is gone", w.removed("shop", "checkout")))
+			if w.live("local", "Deployment", w.space("shop", w.dev()), "checkout") != nil {
+				t.Error("what was removed in the new history is there")
+			}
 		})
+	}
+}
+
+// TestSupersedingRemovesNothing: history was replaced by one that never had a
+// service. That is no removal of it; releasing it and taking that back is.
+func TestSupersedingRemovesNothing(t *testing.T) {
+	w := newWorld(t, shopAndPay)
+	w.run()
+	first := w.head()
+	good := w.push("another service", w.everywhere("shop", "extra", ""))
+	w.settled(good)
+	gitIn(t, w.clone, "reset", "--quiet", "--hard", first)
+	w.write(w.superseding(good))
+	gitIn(t, w.clone, "commit", "--quiet", "-am", "as it was before")
+	from := w.lab.now(t)
+	w.forcePush()
+	u := w.waitUnit(w.inProd("extra"), "kept", func(u status.Unit) bool { return u.Sync == status.Failed })
+	if !strings.Contains(u.Message, "its objects stay") {
+		t.Errorf("it says %s", describe(u))
+	}
+	for _, r := range w.writes(from) {
+		if r.Verb == "delete" {
+			t.Errorf("deleted: %s", r)
+		}
+	}
+	w.settled(w.push("it is back", w.everywhere("shop", "extra", "")))
+	w.settled(w.push("it is gone", w.removed("shop", "extra")))
+	if w.live("prod-eu", "Deployment", w.space("shop", w.prod()), "extra") != nil {
+		t.Error("the service is there")
 	}
 }
 
