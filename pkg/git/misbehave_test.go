@@ -73,6 +73,8 @@ func TestLyingServers(t *testing.T) {
 				t.Fatalf("fetched %s", rev)
 			} else if len(err.Error()) > 1000 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
+			} else if large := strings.Contains(name, "billion") || strings.Contains(name, "65 MiB"); errors.Is(err, git.ErrTooLarge) != large {
+				t.Errorf("got %v, too large %v", err, large)
 			}
 			if rev, err := l.store.Resolve("main"); err != nil || rev.Commit != good {
 				t.Errorf("main is %v, %v, want %s still", rev, err, good)
