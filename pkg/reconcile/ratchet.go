@@ -224,7 +224,7 @@ func Allow(ctx context.Context, store *git.Store, live Live, name, revision stri
 	r := &ratchet{name: name, line: &lineage{}, store: func() *git.Store { return store }, wrote: make(chan struct{}, 1)}
 	r.branch = rec.Branch
 	r.load(rec)
-	return r.secure(ctx, live, target{revision: revision, supersedes: supersedes})
+	return r.secure(ctx, live, target{revision: revision, supersedes: strings.Join(supersedes, " ")})
 }
 
 // covers reports whether what a commit wrote may be written over at a revision: it
