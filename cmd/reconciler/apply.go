@@ -17,6 +17,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
@@ -79,7 +80,29 @@ func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig, file str
 	if !yes && !a.confirmed("Apply this plan?") {
 		return errors.New("nothing was applied")
 	}
+	if err := allowed(ctx, w, f, live, commit); err != nil {
+		return err
+	}
 	return a.carryOut(ctx, f, live, set, j, ledger)
+}
+
+// allowed holds that no cluster is taken back to before what it was brought to.
+func allowed(ctx context.Context, w *workspace, f *reconcile.Fleet, live map[string]*kube.Cluster, commit string) error {
+	store, err := git.OpenRepository(w.top)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	for name, k := range live {
+		hold, err := reconcile.Allow(ctx, store, k, name, commit, f.Catalog().Clusters[name].Supersedes)
+		if err != nil {
+			return fmt.Errorf("cluster %s: %w", name, err)
+		}
+		if hold != nil {
+			return fmt.Errorf("nothing was applied: %s\n%s", hold.Message, hold.Hint)
+		}
+	}
+	return nil
 }
 
 func (a *app) confirmed(question string) bool {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/fairway-dev/fairway/pkg/api"
 	"github.com/fairway-dev/fairway/pkg/audit"
@@ -24,6 +25,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
+	"github.com/fairway-dev/fairway/pkg/signature"
 )
 
 // settings are what a daemon is started with.
@@ -36,6 +38,7 @@ type settings struct {
 	dataDir        string
 	listen         string
 	hookSecretFile string
+	signersFile    string
 	tokenFile      string
 	poll           time.Duration
 	parallel       int
@@ -56,6 +59,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.StringVar(&s.hookSecretFile, "hook-secret-file", "", "file with the secret that authenticates POST /hooks/git; without it there are no hooks")
 	f.StringVar(&s.tokenFile, "token-file", "", "file with the bearer token of the API; needed unless it listens on loopback")
 	f.BoolVar(&s.lease, "lease", false, "hold a Lease in each cluster, so that several replicas can run and one acts; it is renewed every few seconds")
+	f.StringVar(&s.signersFile, "signers", "", "file with the signing policy, a #Signing in YAML or JSON, instead of what Git declares in platform/signing")
 	f.DurationVar(&s.poll, "poll", 30*time.Second, "how often Git is asked; a hook asks at once")
 	s.shared(cmd)
 }
@@ -154,6 +158,10 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	owner := cmp.Or(s.installation, withoutUser(s.repo)) + " " + s.branch
 	seal := sealOf(owner, password, secret, token)
 	claimFolder(s.dataDir, owner, log)
+	signers, err := readSigners(s.signersFile)
+	if err != nil {
+		return nil, err
+	}
 	store, err := openStore(filepath.Join(s.dataDir, "git"), log)
 	if err != nil {
 		return nil, err
@@ -184,7 +192,7 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	d.Daemon = reconcile.New(reconcile.Options{
 		Store: store, Renew: renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: metrics.New(registry), Log: log,
 		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: password}},
-		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead,
+		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead, Signers: signers,
 		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
 			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal})
 		},
@@ -211,6 +219,26 @@ func openStore(dir string, log *slog.Logger) (*git.Store, error) {
 		return nil, fmt.Errorf("make the Git store anew: %w", err)
 	}
 	return git.OpenStore(dir, git.Options{})
+}
+
+// readSigners reads a signing policy; nil for no file.
+func readSigners(file string) (*signature.Policy, error) {
+	if file == "" {
+		return nil, nil
+	}
+	raw, err := os.ReadFile(file)
+	if err == nil {
+		raw, err = yaml.YAMLToJSONStrict(raw)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read signers: %w", err)
+	}
+	policy, err := signature.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read signers %s: %w", file, err)
+	}
+	policy.Required = true // why else would it be given
+	return policy, nil
 }
 
 // readSecret reads a file without the newline that editors add; "" for no file.

@@ -65,6 +65,8 @@ type unitList struct {
 	Metadata struct {
 		Revision string `json:"revision"`
 		Verdict  string `json:"verdict"`
+		Withheld string `json:"withheld"`
+		Message  string `json:"message"`
 	} `json:"metadata"`
 	Items []status.Unit `json:"items"`
 }
@@ -171,6 +173,9 @@ func (a *app) statusTable(list unitList, wide bool) error {
 		return err
 	}
 	a.explainTroubles(list.Items)
+	if list.Metadata.Withheld != "" {
+		fmt.Fprintf(a.out, "\n%s of Git is withheld\n  %s\n", short(list.Metadata.Withheld), list.Metadata.Message)
+	}
 	_, err := fmt.Fprintf(a.out, "\n%d of %d units synced and healthy, at %s, verdict %s\n", good, len(list.Items), short(list.Metadata.Revision), list.Metadata.Verdict)
 	return err
 }

@@ -31,7 +31,7 @@ func (s *Server) units() access {
 		}
 		source := s.o.Daemon.Source()
 		answer(w, http.StatusOK, object{apiVersion, "UnitList", map[string]string{
-			"revision": source.Revision, "verdict": source.Verdict,
+			"revision": source.Revision, "verdict": source.Verdict, "withheld": source.Withheld, "message": withoutSecrets(source).Message,
 		}, items})
 	}
 }

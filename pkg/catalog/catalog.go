@@ -177,6 +177,8 @@ type Cluster struct {
 	// Consents are the deletions on the whole cluster that were agreed to, by their
 	// digest, and why. They are no part of the data that units are rendered from.
 	Consents map[string]string
+	// Supersedes are commits of replaced histories that the cluster may leave behind.
+	Supersedes []string
 }
 
 // Release is what a service runs in one environment.
@@ -198,6 +200,8 @@ type Catalog struct {
 	Environments map[string]*Environment
 	Clusters     map[string]*Cluster
 	Releases     map[ReleaseKey]*Release
+	// Signing says whose signatures commits must carry; nil where that is not declared.
+	Signing *Declared
 }
 
 // New is an empty catalog.

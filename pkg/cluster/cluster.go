@@ -117,6 +117,21 @@ type Intent struct {
 	Adopted bool
 }
 
+// Ratchet is what a cluster itself remembers of the revisions it was brought to.
+// It only ever moves forward, so that no daemon takes the cluster back, whatever
+// its disk and its copy of Git say.
+type Ratchet struct {
+	// Revision is the newest commit the cluster was brought to; "" if none is recorded.
+	Revision string
+	// Root is the first commit of that history and Branch what was followed, for people.
+	Root, Branch string
+	// Superseded are commits of histories that were replaced on purpose, newest
+	// first: what they and those before them wrote may be written over.
+	Superseded []string
+	// Version is what the next write is bound to; "" if nothing is recorded yet.
+	Version string
+}
+
 // Live is one object freshly read from the cluster.
 type Live struct {
 	ID              object.ID

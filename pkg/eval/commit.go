@@ -12,6 +12,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/signature"
 )
 
 // check turns a result's faults into diagnostics and adds what CUE cannot see:
@@ -21,8 +22,11 @@ func (e *entry) check() diag.List {
 	for _, f := range e.result.Faults {
 		list = append(list, f.Diag(e.place.source(), e.place.subject()))
 	}
-	if len(list) > 0 || e.place.kind == protocol.Release {
+	switch {
+	case len(list) > 0 || e.place.kind == protocol.Release:
 		return list
+	case e.place.kind == protocol.Signing:
+		return e.checkKeys()
 	}
 	var named struct {
 		Name string `json:"name"`
@@ -40,6 +44,18 @@ func (e *entry) check() diag.List {
 
 func (p place) subject() diag.Subject {
 	return diag.Subject{Team: p.team, Service: p.service, Environment: p.environment, Cluster: p.cluster}
+}
+
+// checkKeys reads the keys of a signing policy, which CUE sees as text only.
+func (e *entry) checkKeys() diag.List {
+	_, err := signature.Parse(e.result.Data)
+	if err == nil {
+		return nil
+	}
+	return diag.List{{
+		Code: "signing", Severity: diag.Error, Pos: e.at("signers"), Message: err.Error(),
+		Hint: "keys are written as gpg --export --armor and .pub files have them, each with one signer",
+	}}
 }
 
 // commit puts one evaluated declaration into the state; nil takes it out.
@@ -173,6 +189,8 @@ func (st *State) forget(p place) {
 		delete(c.Clusters, p.cluster)
 	case protocol.Release:
 		delete(c.Releases, catalog.ReleaseKey{Environment: p.environment, Service: p.service})
+	case protocol.Signing:
+		c.Signing = nil
 	}
 }
 
@@ -199,6 +217,8 @@ func (e *entry) put(c *catalog.Catalog) {
 	case protocol.Release:
 		key := catalog.ReleaseKey{Environment: p.environment, Service: p.service}
 		c.Releases[key] = &catalog.Release{Declared: d, Environment: p.environment, Team: p.team}
+	case protocol.Signing:
+		c.Signing = &d
 	}
 }
 
@@ -236,11 +256,14 @@ func clusterOf(d catalog.Declared) *catalog.Cluster {
 		Connection struct {
 			Context string `json:"context"`
 		} `json:"connection"`
-		Consents map[string]string `json:"consents"`
+		Consents   map[string]string `json:"consents"`
+		Supersedes []string          `json:"supersedes"`
 	}
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
-	d.Data = without(d.Data, "consents")
-	return &catalog.Cluster{Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents}
+	d.Data = without(d.Data, "consents", "supersedes")
+	return &catalog.Cluster{
+		Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents, Supersedes: fields.Supersedes,
+	}
 }
 
 // without leaves out of a declaration's data what is for the engine alone: units

@@ -62,8 +62,17 @@ func placeOf(file string) (place, bool) {
 		return place{kind: protocol.Release, dir: dir, file: base, field: service, environment: parts[1], team: parts[3], service: service}, true
 	case strings.HasPrefix(file, "platform/clusters/") && len(parts) == 4 && base == "cluster.cue":
 		return place{kind: protocol.Cluster, dir: dir, file: base, cluster: parts[2]}, true
+	case dir == signingDir:
+		return signing(), true
 	}
 	return place{}, false
+}
+
+// signingDir is where it is declared whose signatures commits must carry.
+const signingDir = "platform/signing"
+
+func signing() place {
+	return place{kind: protocol.Signing, dir: signingDir, file: "signing.cue", whole: true}
 }
 
 // stray reports whether a CUE file stands where nothing reads it, so that what
@@ -83,5 +92,5 @@ func stray(file string) bool {
 // platformFile reports whether a file is part of what declarations import.
 func platformFile(file string) bool {
 	return strings.HasSuffix(file, ".cue") && (strings.HasPrefix(file, "schema/") || strings.HasPrefix(file, "platform/")) &&
-		!strings.HasPrefix(file, "platform/clusters/")
+		!strings.HasPrefix(file, "platform/clusters/") && !strings.HasPrefix(file, signingDir+"/")
 }

@@ -37,14 +37,24 @@ func (s *Store) LsRemote(ctx context.Context, r Remote) (Hash, error) {
 // looked at, but the branch stays where it was until Accept. Other errors: ErrNotFound,
 // ErrDenied, ErrTooLarge, ErrCorrupt.
 func (s *Store) Fetch(ctx context.Context, r Remote) (Revision, error) {
+	return s.FetchJudged(ctx, r, nil)
+}
+
+// Judge says whether a fetched revision may follow the last one, which is zero for
+// the first that is ever fetched. Nil means that it may.
+type Judge func(ctx context.Context, last, next Hash) error
+
+// FetchJudged is Fetch, and asks a judge before a revision counts. ErrRefused comes
+// with a revision that the judge refuses; it is held as a rewound one is.
+func (s *Store) FetchJudged(ctx context.Context, r Remote, judge Judge) (Revision, error) {
 	ctx, cancel := s.deadline(ctx)
 	defer cancel()
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	rev, err := s.fetch(ctx, r)
+	rev, err := s.fetch(ctx, r, judge)
 	rev.Branch = r.Branch
 	if err != nil {
-		if !errors.Is(err, ErrRewound) {
+		if !errors.Is(err, ErrRewound) && !errors.Is(err, ErrRefused) {
 			rev = Revision{}
 		}
 		return rev, fmt.Errorf("fetch %s: %w", r, r.clean(err))
@@ -52,7 +62,7 @@ func (s *Store) Fetch(ctx context.Context, r Remote) (Revision, error) {
 	return rev, nil
 }
 
-func (s *Store) fetch(ctx context.Context, r Remote) (Revision, error) {
+func (s *Store) fetch(ctx context.Context, r Remote, judge Judge) (Revision, error) {
 	if err := s.writable(); err != nil {
 		return Revision{}, err
 	}
@@ -61,29 +71,23 @@ func (s *Store) fetch(ctx context.Context, r Remote) (Revision, error) {
 		return Revision{}, err
 	}
 	defer u.Close()
-	tip, held := own(tipRefs, u.name), own(heldRefs, u.name)
-	last := s.ref(tip)
-	if rev, err := s.revision(u.tip); err == nil && s.readable(rev.Tree) {
-		switch u.tip {
-		case last:
-			return rev, nil
-		case s.ref(held):
-			return rev, ErrRewound
-		}
-	}
-	if err := s.bring(ctx, r, u, last); err != nil {
-		return Revision{}, err
-	}
+	last, held := s.ref(own(tipRefs, u.name)), s.ref(own(heldRefs, u.name))
 	rev, err := s.revision(u.tip)
-	if err != nil {
-		return Revision{}, err
-	}
-	if _, err := s.revision(last); err == nil {
-		if forward, err := s.IsAncestor(last, u.tip); err != nil {
+	known := err == nil && s.readable(rev.Tree)
+	switch {
+	case known && u.tip == last:
+		return rev, nil
+	case known && u.tip == held: // it is here already
+	default:
+		if err := s.bring(ctx, r, u, last); err != nil {
 			return Revision{}, err
-		} else if !forward {
-			return rev, errors.Join(s.setRef(held, u.tip), ErrRewound)
 		}
+		if rev, err = s.revision(u.tip); err != nil {
+			return Revision{}, err
+		}
+	}
+	if err := s.admit(ctx, u, last, judge); err != nil {
+		return rev, err
 	}
 	if err := s.moveTip(u.name, u.tip); err != nil {
 		return Revision{}, err
@@ -91,7 +95,31 @@ func (s *Store) fetch(ctx context.Context, r Remote) (Revision, error) {
 	return rev, s.tidy()
 }
 
-// Accept lets a rewound branch move to the commit that Fetch reported.
+// admit says whether a fetched revision may become the branch's tip, and holds it
+// where it may not.
+func (s *Store) admit(ctx context.Context, u *upload, last Hash, judge Judge) error {
+	if _, err := s.revision(last); err != nil {
+		last = Hash{}
+	}
+	if !last.IsZero() {
+		forward, err := s.IsAncestor(last, u.tip)
+		if err != nil {
+			return err
+		}
+		if !forward {
+			return errors.Join(s.setRef(own(heldRefs, u.name), u.tip), ErrRewound)
+		}
+	}
+	if judge == nil {
+		return nil
+	}
+	if err := judge(ctx, last, u.tip); err != nil {
+		return errors.Join(s.setRef(own(heldRefs, u.name), u.tip), fmt.Errorf("%w: %w", err, ErrRefused))
+	}
+	return nil
+}
+
+// Accept lets a branch move to the rewound or refused commit that a fetch reported.
 func (s *Store) Accept(branch string, commit Hash) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()

@@ -31,6 +31,9 @@ var (
 	// ErrRewound: the branch no longer contains, along first parents, the
 	// revision that was fetched before. Nothing moves until [Store.Accept].
 	ErrRewound = errors.New("branch was rewound")
+	// ErrRefused: the judge of a fetch refuses the revision. Nothing moves until the
+	// branch does, or [Store.Accept].
+	ErrRefused = errors.New("revision is refused")
 	// ErrConflict: the remote branch is not where a push expected it.
 	ErrConflict = errors.New("branch has moved")
 	// ErrDenied: the remote wants other credentials.

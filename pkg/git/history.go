@@ -78,6 +78,16 @@ func (s *Store) revision(commit Hash) (Revision, error) {
 	return rev, nil
 }
 
+// RawCommit returns the bytes of a commit as they are stored, which is what a
+// signature on it is over.
+func (s *Store) RawCommit(commit Hash) ([]byte, error) {
+	raw, err := s.objects.read(plumbing.CommitObject, commit, maxCommit)
+	if err != nil {
+		return nil, fmt.Errorf("read commit %s: %w", commit, err)
+	}
+	return raw, nil
+}
+
 func decodeCommit(h Hash, raw []byte) (Revision, error) {
 	var obj plumbing.MemoryObject
 	obj.SetType(plumbing.CommitObject)

@@ -196,7 +196,7 @@ func (c Credentials) clean(err error) error {
 		return fmt.Errorf("repository is empty: %w", ErrNotFound)
 	}
 	for _, known := range []error{context.Canceled, context.DeadlineExceeded, ErrTooLarge, ErrNotFound,
-		ErrCorrupt, ErrRewound, ErrConflict} {
+		ErrCorrupt, ErrRewound, ErrRefused, ErrConflict} {
 		if !errors.Is(err, known) {
 			continue
 		}

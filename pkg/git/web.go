@@ -45,10 +45,16 @@ func newWeb(options Options) (transport.Transport, error) {
 	return gogithttp.NewClientWithOptions(client, &gogithttp.ClientOptions{}), nil
 }
 
-// sameHost refuses redirects away from the host that was asked first.
+// sameHost refuses redirects away from what was asked first: another host, another
+// port, or no TLS where there was. From none to TLS it may go.
 func sameHost(req *http.Request, via []*http.Request) error {
-	if len(via) > 0 && req.URL.Hostname() != via[0].URL.Hostname() {
-		return fmt.Errorf("redirect from %s to %s refused", via[0].URL.Hostname(), req.URL.Hostname())
+	if len(via) == 0 {
+		return nil
+	}
+	from, to := via[0].URL, req.URL
+	secured := from.Scheme == "http" && to.Scheme == "https"
+	if from.Hostname() != to.Hostname() || !secured && (from.Scheme != to.Scheme || from.Port() != to.Port()) {
+		return fmt.Errorf("redirect from %s://%s to %s://%s refused", from.Scheme, from.Host, to.Scheme, to.Host)
 	}
 	if len(via) > 3 {
 		return errors.New("too many redirects")

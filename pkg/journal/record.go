@@ -32,6 +32,10 @@ const (
 	// Bookkeeping: the daemon is about to write something of its own, such as the
 	// inventory. It is on disk before the request is sent.
 	Bookkeeping Kind = "bookkeeping"
+	// Withheld: the branch has a commit that is not followed. Followed: the branch is
+	// followed again.
+	Withheld Kind = "withheld"
+	Followed Kind = "followed"
 	// Applied: one object was written. Action says how, Reason why.
 	Applied Kind = "applied"
 	// Held and Unheld: a unit stays as it is, or no longer does.

@@ -37,6 +37,7 @@ type Metrics struct {
 
 	clusterReachable *prometheus.GaugeVec
 	sourceInfo       *prometheus.GaugeVec
+	sourceWithheld   prometheus.Gauge
 	unitInfo         *prometheus.GaugeVec
 
 	mu    sync.Mutex
@@ -59,6 +60,7 @@ func New(r prometheus.Registerer) *Metrics {
 		clusterReachable:  f.NewGaugeVec(gauge("fairway_cluster_reachable", "Whether a cluster answers (1) or not (0)."), []string{"cluster"}),
 		CommitToApplied:   f.NewHistogram(histogram("fairway_commit_to_applied_seconds", "Time from a commit to a unit being at it.", 100*time.Millisecond, time.Hour)),
 		sourceInfo:        f.NewGaugeVec(gauge("fairway_source_info", "The revision read last and its verdict; always 1."), []string{"revision", "verdict"}),
+		sourceWithheld:    f.NewGauge(gauge("fairway_source_withheld", "Whether the branch has a commit that is not followed (1), because it rewinds it or is not signed as it must be.")),
 		unitInfo:          f.NewGaugeVec(gauge("fairway_unit_info", "The state of each unit; always 1."), []string{"service", "environment", "cluster", "team", "sync", "health"}),
 		units:             map[catalog.UnitKey][]string{},
 	}
@@ -132,4 +134,8 @@ func (m *Metrics) Source(s status.Source) {
 	defer m.mu.Unlock()
 	m.sourceInfo.Reset()
 	m.sourceInfo.WithLabelValues(s.Revision, s.Verdict).Set(1)
+	m.sourceWithheld.Set(0)
+	if s.Withheld != "" {
+		m.sourceWithheld.Set(1)
+	}
 }

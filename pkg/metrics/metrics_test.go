@@ -58,7 +58,7 @@ func TestNamesAreAsPromised(t *testing.T) {
 		"fairway_api_requests_total counter", "fairway_cluster_reachable gauge", "fairway_commit_to_applied_seconds histogram",
 		"fairway_drift_total counter", "fairway_git_fetch_duration_seconds histogram", "fairway_queue_depth gauge",
 		"fairway_reconcile_duration_seconds histogram", "fairway_reconcile_total counter", "fairway_render_cache_hits_total counter",
-		"fairway_render_cache_misses_total counter", "fairway_source_info gauge", "fairway_unit_info gauge",
+		"fairway_render_cache_misses_total counter", "fairway_source_info gauge", "fairway_source_withheld gauge", "fairway_unit_info gauge",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)

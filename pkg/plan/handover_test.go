@@ -21,8 +21,10 @@ type place struct {
 	deletions   int
 }
 
-func from() catalog.UnitKey { return catalog.UnitKey{Environment: "prod", Cluster: "eu", Service: "from"} }
-func to() catalog.UnitKey   { return catalog.UnitKey{Environment: "prod", Cluster: "eu", Service: "to"} }
+func from() catalog.UnitKey {
+	return catalog.UnitKey{Environment: "prod", Cluster: "eu", Service: "from"}
+}
+func to() catalog.UnitKey { return catalog.UnitKey{Environment: "prod", Cluster: "eu", Service: "to"} }
 
 // plan is one unit's, with what reconcile tells it of the other.
 func (p *place) plan(unit catalog.UnitKey) plan.Plan {

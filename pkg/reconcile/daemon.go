@@ -16,6 +16,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
+	"github.com/fairway-dev/fairway/pkg/signature"
 	"github.com/fairway-dev/fairway/pkg/status"
 )
 
@@ -55,7 +57,12 @@ type Options struct {
 	Poll time.Duration
 	// Parallel bounds the writes to one cluster that run at a time.
 	Parallel int
-	Now      func() time.Time
+	// Signers is the signing policy, instead of what Git declares; nil goes by Git.
+	Signers *signature.Policy
+	// Note is how long a cluster may have been brought to a revision before it has
+	// that recorded; 10 s if zero.
+	Note time.Duration
+	Now  func() time.Time
 }
 
 // Daemon follows a branch and keeps clusters equal to it.
@@ -64,14 +71,16 @@ type Daemon struct {
 	fleet *Fleet
 	wake  chan struct{}
 	fence fence
+	trust *trust
 
-	mu      sync.Mutex
-	store   *git.Store
-	source  status.Source
-	current git.Revision
-	loops   map[string]*loop
-	ends    map[string]context.CancelFunc
-	running sync.WaitGroup
+	mu       sync.Mutex
+	store    *git.Store
+	source   status.Source
+	current  git.Revision
+	withheld *withheld
+	loops    map[string]*loop
+	ends     map[string]context.CancelFunc
+	running  sync.WaitGroup
 }
 
 // New makes a daemon that does nothing yet.
@@ -84,11 +93,14 @@ func New(o Options) *Daemon {
 	}
 	o.Poll = cmp.Or(o.Poll, 30*time.Second)
 	o.Parallel = cmp.Or(o.Parallel, 8)
-	return &Daemon{
+	o.Note = cmp.Or(o.Note, 10*time.Second)
+	d := &Daemon{
 		opts: o, store: o.Store, fleet: NewFleet(o.Evaluator), wake: make(chan struct{}, 1),
 		loops: map[string]*loop{}, ends: map[string]context.CancelFunc{},
 		source: status.Source{URL: o.Remote.URL, Branch: o.Remote.Branch},
 	}
+	d.trust = &trust{evaluator: o.Evaluator, pinned: o.Signers, store: d.copy, now: o.Now}
+	return d
 }
 
 // Run works until the context ends, and returns when everything in hand has ended.
@@ -177,22 +189,15 @@ func (d *Daemon) resume(ctx context.Context) {
 // pull asks Git for the branch and adopts what is new.
 func (d *Daemon) pull(ctx context.Context) error {
 	start := d.opts.Now()
-	rev, err := d.copy().Fetch(ctx, d.opts.Remote)
+	rev, err := d.copy().FetchJudged(ctx, d.opts.Remote, d.judge)
 	d.opts.Metrics.GitFetch.Observe(d.opts.Now().Sub(start).Seconds())
-	if err != nil {
+	switch {
+	case errors.Is(err, git.ErrRewound), errors.Is(err, git.ErrRefused):
+		return d.withhold(ctx, rev, err)
+	case err != nil:
 		return err
 	}
-	d.mu.Lock()
-	d.source.Fetched, d.source.Message = d.opts.Now(), ""
-	same := d.current.Commit == rev.Commit
-	d.mu.Unlock()
-	if same {
-		return nil
-	}
-	d.opts.Journal.Append(ctx, journal.Record{
-		Time: d.opts.Now(), Kind: journal.RevisionSeen, Revision: rev.Commit.String(), Actor: rev.Author, Message: rev.Subject,
-	})
-	return d.adopt(ctx, rev)
+	return d.follow(ctx, rev)
 }
 
 func (d *Daemon) troubled(err error) {
@@ -228,9 +233,13 @@ func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 	d.current = rev
 	d.mu.Unlock()
 	d.startLoops(ctx)
-	t := target{revision: rev.Commit.String(), committed: rev.Time, generation: change.Generation}
+	clusters := d.fleet.Catalog().Clusters
 	for _, l := range d.loopList() {
-		l.revise(t, change.Changed, change.Removed)
+		t := target{revision: rev.Commit.String(), committed: rev.Time, generation: change.Generation}
+		if c := clusters[l.name]; c != nil {
+			t.supersedes = strings.Join(c.Supersedes, " ")
+		}
+		l.revise(ctx, t, change.Changed, change.Removed)
 	}
 	d.announce(rev, change, took)
 	return nil
@@ -283,7 +292,7 @@ func (d *Daemon) startLoops(ctx context.Context) {
 			journal: d.opts.Journal, ledger: d.opts.Ledger,
 			log: d.opts.Log, now: d.opts.Now, marks: filepath.Join(d.opts.DataDir, "marks-"+name),
 			anew:  make(chan struct{}, 1),
-			slots: make(chan struct{}, d.opts.Parallel), queue: newQueue(), units: map[catalog.UnitKey]*unitState{},
+			slots: make(chan struct{}, d.opts.Parallel), queue: newQueue(), noting: d.opts.Note, ratchet: d.ratchet(name), units: map[catalog.UnitKey]*unitState{},
 			connect: func(ctx context.Context) (Live, error) { return d.opts.Connect(ctx, name, connection, d.fence.check) },
 		}
 		l.lead = func(ctx context.Context) (context.Context, func(), error) {
@@ -294,6 +303,14 @@ func (d *Daemon) startLoops(ctx context.Context) {
 		}
 		d.loops[name] = l
 		d.running.Go(func() { l.run(ctx) })
+	}
+}
+
+// ratchet makes what keeps one cluster from going back.
+func (d *Daemon) ratchet(name string) *ratchet {
+	return &ratchet{
+		name: name, branch: d.opts.Remote.Branch, line: &lineage{}, store: d.copy, wrote: make(chan struct{}, 1),
+		trust: func(ctx context.Context, from, to git.Hash) error { return d.trust.between(ctx, from, to, false) },
 	}
 }
 
@@ -318,14 +335,43 @@ func (d *Daemon) removal(key catalog.UnitKey, recorded string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s is not declared, and it is not recorded since when: %w", key, err)
 	}
-	descends, err := d.copy().IsAncestor(then, now)
+	proven, err := d.acted(key, now, then)
 	if err != nil {
 		return "", fmt.Errorf("%s is not declared, and its history cannot be read: %w", key, err)
 	}
-	if !descends {
-		return "", fmt.Errorf("%s is not declared at %s, which does not descend from %s where it was applied; its objects stay", key, now, then)
+	if !proven {
+		return "", fmt.Errorf("%s is not declared at %s, which does not descend from %s where it was applied; its objects stay. To remove it, release it again and take that back in a commit of its own", key, now, then)
 	}
 	return reason, nil
+}
+
+// acted reports whether Git proves that a unit was taken away since a commit: that is
+// part of the present history. Where it is part of one that was replaced on purpose,
+// the present one itself must have had the release and have it no more.
+func (d *Daemon) acted(key catalog.UnitKey, now, then git.Hash) (bool, error) {
+	d.mu.Lock()
+	l := d.loops[key.Cluster]
+	d.mu.Unlock()
+	descends, err := d.copy().IsAncestor(then, now)
+	if descends || err != nil || l == nil {
+		return descends, err
+	}
+	if covered, err := l.ratchet.covers(now, then); err != nil || !covered {
+		return false, err
+	}
+	tree, err := d.copy().Tree(now)
+	if err != nil {
+		return false, err
+	}
+	if still, err := eval.Released(tree, key); err != nil || still {
+		return false, err
+	}
+	had, failed := false, error(nil)
+	err = d.copy().Versions(now, "environments/"+key.Environment, func(tree *git.Tree) bool {
+		had, failed = eval.Released(tree, key)
+		return failed == nil && !had
+	})
+	return had, errors.Join(err, failed)
 }
 
 // Units lists the status of all units, sorted.
@@ -365,8 +411,9 @@ func (d *Daemon) Clusters() []status.Cluster {
 		l.mu.Lock()
 		c := l.up
 		c.Name, c.Units = l.name, len(l.units)
-		live := l.live
+		live, goal := l.live, l.target.revision
 		l.mu.Unlock()
+		c.Held = l.ratchet.held(goal)
 		if live != nil {
 			s := live.Stats()
 			c.Objects = s.Entries

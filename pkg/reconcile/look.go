@@ -25,6 +25,8 @@ type Live interface {
 	Inventory(unit string) object.Set[object.ID, cluster.Owned]
 	Units() object.Set[string, string]
 	Recorded(unit string) string
+	LoadRatchet(ctx context.Context) (cluster.Ratchet, error)
+	SaveRatchet(ctx context.Context, r cluster.Ratchet) (cluster.Ratchet, error)
 	Ensure(ctx context.Context, kinds []kube.Kind) error
 	Absent(ctx context.Context, ids []object.ID) object.Set[object.ID, cluster.Entry]
 	MarkClean(id object.ID, uid string, mark cluster.Mark)

@@ -38,6 +38,8 @@ type loop struct {
 	now     func() time.Time
 	marks   string // file of clean marks
 	slots   chan struct{}
+	ratchet *ratchet
+	noting  time.Duration // how long the record of a revision may wait
 
 	queue *queue
 	anew  chan struct{} // asks for the cluster to be joined anew
@@ -61,6 +63,9 @@ type target struct {
 	revision   string
 	committed  time.Time
 	generation int // of the fleet, when the revision was taken in
+	// supersedes are the commits that the cluster's declaration says it replaces,
+	// separated by spaces.
+	supersedes string
 }
 
 // unitState is what the loop keeps of one unit.
@@ -137,10 +142,19 @@ func (l *loop) join(ctx context.Context) (Live, error) {
 		live.Close()
 		return nil, err
 	}
+	rec, err := live.LoadRatchet(ctx)
+	if err != nil {
+		live.Close()
+		return nil, err
+	}
+	l.ratchet.load(rec)
 	return live, nil
 }
 
 func (l *loop) serve(ctx context.Context, live Live) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.work.Go(func() { l.ratchet.keep(ctx, live, l.noting, l.log) })
 	l.mu.Lock()
 	if !l.up.Since.IsZero() {
 		l.journal.Append(ctx, journal.Record{Time: l.now(), Kind: journal.ClusterBack, Cluster: l.name})
@@ -240,6 +254,11 @@ func (l *loop) leave(live Live) {
 	if err := live.SaveMarks(l.marks); err != nil {
 		l.log.Debug("clean marks are not kept", "cluster", l.name, "err", err)
 	}
+	limited, cancel := context.WithTimeout(context.Background(), pingEvery)
+	defer cancel()
+	if err := l.ratchet.flush(limited, live); err != nil {
+		l.log.Debug("the revision is not recorded", "cluster", l.name, "err", err)
+	}
 	live.Close()
 	l.mu.Lock()
 	l.live = nil
@@ -260,7 +279,7 @@ func (l *loop) lost(err error) {
 
 // revise tells the loop of a new revision and the units it changed. Work on
 // units that changed again is cut short: the newest revision wins.
-func (l *loop) revise(t target, changed, removed []catalog.UnitKey) {
+func (l *loop) revise(ctx context.Context, t target, changed, removed []catalog.UnitKey) {
 	l.mu.Lock()
 	first := l.target.revision == ""
 	l.target = t
@@ -287,13 +306,23 @@ func (l *loop) revise(t target, changed, removed []catalog.UnitKey) {
 		}
 	}
 	keys = append(keys, waiting...)
-	joined := l.live != nil
+	live := l.live
 	l.mu.Unlock()
-	if first && joined {
+	if first && live != nil {
 		l.all()
 		return
 	}
 	l.queue.add(l.now(), keys...)
+	if live != nil {
+		go l.review(ctx, live, t)
+	}
+}
+
+// review has all units say so when the whole cluster is held at a revision.
+func (l *loop) review(ctx context.Context, live Live, t target) {
+	if hold, err := l.ratchet.allow(ctx, live, t); err == nil && hold != nil {
+		l.all()
+	}
 }
 
 // waiting lists the units that did not get where they should be: a revision that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,14 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 		l.drop(key)
 		return
 	}
+	hold, err := l.ratchet.allow(ctx, live, goal)
+	if ctx.Err() != nil {
+		return
+	}
+	if hold != nil || err != nil {
+		l.record(live, key, goal, plan.Plan{Unit: key, Revision: goal.revision, Hold: hold}, apply.Result{Err: err}, want)
+		return
+	}
 	desired, err := l.desired(ctx, live, key, want, goal.revision)
 	if err != nil {
 		l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
@@ -55,7 +64,13 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 		return
 	}
 	p = l.calm(key, p)
-	if p.Writes() > 0 {
+	if p.Hold == nil && deletes(p) {
+		if p.Hold, err = l.ratchet.secure(ctx, live, goal); err != nil {
+			l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
+			return
+		}
+	}
+	if p.Writes() > 0 && p.Hold == nil {
 		l.note(key, func(s *status.Unit) {
 			s.Sync = status.Applying
 			if p.Removed != "" {
@@ -69,6 +84,14 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 		return // a newer revision took over, or the daemon ends
 	}
 	l.record(live, key, goal, p, r, want)
+	if r.Writes() > 0 {
+		l.ratchet.brought(goal)
+	}
+}
+
+// deletes reports whether a plan deletes anything.
+func deletes(p plan.Plan) bool {
+	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Action == plan.Prune })
 }
 
 // desired says what should be of a unit. A unit that nothing declares is
@@ -115,6 +138,12 @@ func (l *loop) plan(ctx context.Context, live Live, d plan.Desired, seen *survey
 	p := plan.Compute(Relate(l.fleet, live, l.removal, d, g.Live), g.Live)
 	if p.Hold != nil && p.Hold.Reason == plan.HoldUnknown {
 		return p, errors.New(p.Hold.Message)
+	}
+	if p.Writes() > 0 {
+		hold, err := l.ratchet.unit(d, g.Live)
+		if hold != nil || err != nil {
+			return plan.Plan{Unit: d.Unit, Revision: d.Revision, Hold: hold}, err
+		}
 	}
 	touched := map[object.ID]bool{}
 	for _, s := range p.Steps {

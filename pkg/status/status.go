@@ -93,9 +93,11 @@ type Cluster struct {
 	Reachable bool      `json:"reachable"`
 	Message   string    `json:"message,omitempty"`
 	Since     time.Time `json:"since,omitzero"`
-	Units     int       `json:"units"`
-	Objects   int       `json:"objects"`
-	Requests  int64     `json:"requests"`
+	// Held says why nothing at all is written to it at the present revision.
+	Held     string `json:"held,omitempty"`
+	Units    int    `json:"units"`
+	Objects  int    `json:"objects"`
+	Requests int64  `json:"requests"`
 }
 
 // Source is the status of what is read from Git.
@@ -108,6 +110,9 @@ type Source struct {
 	Verdict  string    `json:"verdict,omitempty"`
 	Errors   int       `json:"errors"`
 	Fetched  time.Time `json:"fetched,omitzero"`
+	// Withheld is the commit the branch has where that is not followed: it rewinds the
+	// branch, or is not signed as it must be.
+	Withheld string `json:"withheld,omitempty"`
 	// Message says why Git cannot be read, or why a revision is refused.
 	Message string `json:"message,omitempty"`
 }

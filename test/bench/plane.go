@@ -99,7 +99,9 @@ type audit struct {
 	rest   []byte
 }
 
-// next gives the requests of the daemon since the last call, without watches.
+// next gives the requests of the daemon since the last call, without watches and
+// without the record of the revision: that is no part of a change, but written at
+// most once in ten seconds for however many.
 func (a *audit) next() ([]event, error) { return a.of("fairway/") }
 
 // of gives the requests of one client since the last call, without watches.
@@ -129,6 +131,9 @@ func (a *audit) of(agent string) ([]event, error) {
 		var e event
 		if err := json.Unmarshal(line, &e); err != nil {
 			return nil, fmt.Errorf("read the audit log: %w", err)
+		}
+		if e.ObjectRef.Name == kube.RatchetName {
+			continue
 		}
 		if e.Stage == "ResponseComplete" && e.Verb != "watch" && strings.HasPrefix(e.UserAgent, agent) {
 			out = append(out, e)

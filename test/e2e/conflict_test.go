@@ -67,39 +67,3 @@ func TestOneHostTwice(t *testing.T) {
 		t.Error("who had the host lost it")
 	}
 }
-
-// TestRewoundBranch: history that was there is gone from the branch. Nothing is
-// applied until it comes back, and the source says why.
-func TestRewoundBranch(t *testing.T) {
-	w := newWorld(t, shopAndPay)
-	w.run()
-	good := w.push("pay: new", w.web("money", "pay", `config: MODE: "new"`))
-	w.settled(good)
-	from := w.lab.now(t)
-	gitIn(t, w.clone, "reset", "--quiet", "--hard", "HEAD~1")
-	w.write(w.removed("shop", "checkout").and(w.web("money", "pay", `config: MODE: "rewound"`)))
-	gitIn(t, w.clone, "add", "--all")
-	gitIn(t, w.clone, "commit", "--quiet", "-m", "another history")
-	w.pushHead("--force")
-	eventually(t, patience, "the source says so", func() string {
-		if s := w.source(); !strings.Contains(s.Message, "rewound") && !strings.Contains(s.Message, "does not descend") {
-			return "it says: " + s.Message
-		}
-		return ""
-	})
-	t.Log(w.source().Message)
-	w.quiet()
-	if writes := w.writes(from); len(writes) > 0 {
-		t.Errorf("written:\n  %s\nwant nothing", spelled(writes))
-	}
-	if s := w.source(); s.Revision != good {
-		t.Errorf("the daemon is at %.7s, want it to stay at %.7s", s.Revision, good)
-	}
-	gitIn(t, w.clone, "reset", "--quiet", "--hard", good)
-	w.write(w.web("money", "pay", `config: MODE: "newer"`))
-	gitIn(t, w.clone, "commit", "--quiet", "--all", "-m", "pay: newer")
-	w.settled(w.pushHead("--force")) // the history is back, with one more commit
-	if got := w.mode("prod-eu", w.prod()); got != "newer" {
-		t.Errorf("after the history came back: %q, want newer", got)
-	}
-}

@@ -86,6 +86,24 @@ func (w *world) head() string { return gitIn(w.t, w.clone, "rev-parse", "HEAD") 
 // start starts a daemon that a push wakes.
 func (w *world) start(data string) *daemon {
 	w.t.Helper()
+	d := w.launch(data)
+	w.daemon = d
+	wake := d.Wake
+	w.pushed.Store(&wake)
+	return d
+}
+
+// second starts one more daemon that no push wakes. It is the one that is asked
+// from now on.
+func (w *world) second() *daemon {
+	w.t.Helper()
+	d := w.launch(w.t.TempDir())
+	w.t.Cleanup(d.stop)
+	return d
+}
+
+func (w *world) launch(data string) *daemon {
+	w.t.Helper()
 	store, err := git.OpenStore(filepath.Join(data, "git"), git.Options{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -100,10 +118,12 @@ func (w *world) start(data string) *daemon {
 	evaluator := &eval.Evaluator{Pool: eval.NewPool("", 2), Cache: results, Engine: "e2e"}
 	registry := prometheus.NewRegistry()
 	d.ledger = audit.New(j, nil)
-	w.daemon = d
+	connect := func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
+		return w.reach(ctx, name, connection, kube.Options{Guard: guard, Ledger: d.ledger})
+	}
 	d.Daemon = reconcile.New(reconcile.Options{
-		Store: store, Remote: git.Remote{URL: w.url, Branch: "main"}, Evaluator: evaluator, Connect: w.reach,
-		Journal: j, Ledger: d.ledger, Metrics: metrics.New(registry), Log: log, DataDir: data, Poll: time.Hour,
+		Store: store, Remote: git.Remote{URL: w.url, Branch: "main"}, Evaluator: evaluator, Connect: connect,
+		Journal: j, Ledger: d.ledger, Metrics: metrics.New(registry), Log: log, DataDir: data, Poll: time.Hour, Note: w.note,
 	})
 	server := api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: w.secret, Logger: log})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -130,8 +150,6 @@ func (w *world) start(data string) *daemon {
 		})
 	}
 	w.base = "http://" + listener.Addr().String()
-	wake := d.Wake
-	w.pushed.Store(&wake)
 	return d
 }
 
@@ -141,7 +159,7 @@ func lastLines(text string, n int) string {
 }
 
 // reach connects to a cluster by its context, through the world's proxy if it has one.
-func (w *world) reach(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
+func (w *world) reach(ctx context.Context, name, connection string, opts kube.Options) (reconcile.Live, error) {
 	cfg, err := kube.Config(w.lab.kubeconfig, connection)
 	if err != nil {
 		return nil, err
@@ -151,5 +169,6 @@ func (w *world) reach(ctx context.Context, name, connection string, guard func()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return kube.Connect(ctx, cfg, kube.Options{Name: name, Namespace: w.system, Guard: guard, Ledger: w.daemon.ledger})
+	opts.Name, opts.Namespace = name, w.system
+	return kube.Connect(ctx, cfg, opts)
 }

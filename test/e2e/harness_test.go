@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -132,10 +131,13 @@ func (l *lab) stop() {
 	}
 }
 
-// top is the folder of the repository this test stands in.
+// top is the folder of the repository this test stands in. Tests run in their own.
 func top() string {
-	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(here), "..", "..")
+	dir, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		panic(err)
+	}
+	return dir
 }
 
 // reconciler gives the path of the real binary, built once from this tree.

@@ -50,7 +50,8 @@ type world struct {
 	secret string
 	pushed atomic.Pointer[func()] // what the Git server does after a push
 	daemon *daemon
-	base   string // address of the daemon's API
+	base   string        // address of the daemon's API
+	note   time.Duration // how long the record of a revision may wait
 
 	// proxies stand before a cluster, for tests that cut it off.
 	proxies map[string]*proxy

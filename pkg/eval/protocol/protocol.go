@@ -37,6 +37,7 @@ const (
 	Environment Kind = "environment"
 	Cluster     Kind = "cluster"
 	Release     Kind = "release"
+	Signing     Kind = "signing"
 )
 
 // Declare asks for one declaration to be evaluated.

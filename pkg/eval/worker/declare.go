@@ -28,6 +28,8 @@ func definitionOf(k protocol.Kind) string {
 		return "#Cluster"
 	case protocol.Release:
 		return "#Release"
+	case protocol.Signing:
+		return "#Signing"
 	}
 	return ""
 }

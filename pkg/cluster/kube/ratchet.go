@@ -1,0 +1,137 @@
+package kube
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/fairway-dev/fairway/pkg/cluster"
+)
+
+// RatchetName is the ConfigMap, beside the inventory, that holds the ratchet.
+const RatchetName = "fairway-revision"
+
+// storeRatchet marks it, and ratchetFormat is how it is written.
+const (
+	storeRatchet  = "revision"
+	ratchetFormat = "1"
+)
+
+// maxSuperseded bounds how many replaced histories are remembered.
+const maxSuperseded = 64
+
+// LoadRatchet reads which revision the cluster was brought to. That nothing is
+// recorded is an answer; what cannot be read for sure is an error.
+func (c *Cluster) LoadRatchet(ctx context.Context) (cluster.Ratchet, error) {
+	m := c.ratchets()
+	a, err := do(ctx, c.client.short.Get().AbsPath(m.path(RatchetName)))
+	if err = refusalIf("read the recorded revision", err); errors.Is(err, cluster.ErrNotFound) {
+		return cluster.Ratchet{}, nil
+	}
+	if err != nil {
+		return cluster.Ratchet{}, err
+	}
+	r, err := ratchetOf(a.body)
+	if err != nil {
+		return cluster.Ratchet{}, fmt.Errorf("read the recorded revision, ConfigMap %s/%s: %w", m.namespace, RatchetName, err)
+	}
+	return r, nil
+}
+
+// ratchetOf reads a ConfigMap's JSON. Anything that is not whole is an error: a
+// ratchet that cannot be read holds.
+func ratchetOf(body []byte) (cluster.Ratchet, error) {
+	var m corev1.ConfigMap
+	if err := json.Unmarshal(body, &m); err != nil {
+		return cluster.Ratchet{}, fmt.Errorf("read answer of %d bytes: %w", len(body), err)
+	}
+	switch {
+	case m.Kind != "ConfigMap" || m.Name != RatchetName || m.ResourceVersion == "":
+		return cluster.Ratchet{}, fmt.Errorf("the answer is not the ConfigMap but a %q", m.Kind)
+	case m.Annotations[formatAnnotation] != ratchetFormat:
+		return cluster.Ratchet{}, fmt.Errorf("its format is %q and not %q: a newer version wrote it", m.Annotations[formatAnnotation], ratchetFormat)
+	}
+	r := cluster.Ratchet{
+		Revision: m.Data["revision"], Root: m.Data["root"], Branch: m.Data["branch"],
+		Superseded: strings.Fields(m.Data["superseded"]), Version: m.ResourceVersion,
+	}
+	for _, commit := range append([]string{r.Revision}, r.Superseded...) {
+		if raw, err := hex.DecodeString(commit); err != nil || len(raw) != 20 {
+			return cluster.Ratchet{}, fmt.Errorf("%q is not a commit", commit)
+		}
+	}
+	return r, nil
+}
+
+// SaveRatchet records a revision, if the record is still the one that r was made
+// from, and gives the record with its new version. ErrPrecondition means that
+// somebody else recorded one: read it and judge anew.
+func (c *Cluster) SaveRatchet(ctx context.Context, r cluster.Ratchet) (cluster.Ratchet, error) {
+	r.Superseded = r.Superseded[:min(len(r.Superseded), maxSuperseded)]
+	data := map[string]string{
+		"revision": r.Revision, "root": r.Root, "branch": r.Branch, "superseded": strings.Join(r.Superseded, "\n"),
+	}
+	m := c.ratchets()
+	var err error
+	if r.Version != "" {
+		r.Version, err = m.replace(ctx, r.Version, data)
+		if !errors.Is(err, cluster.ErrNotFound) {
+			return r, err
+		}
+	} // it was deleted by hand, and is put back
+	r.Version, err = m.create(ctx, data)
+	if errors.Is(err, cluster.ErrNoNamespace) {
+		if err := m.createNamespace(ctx); err != nil {
+			return r, err
+		}
+		r.Version, err = m.create(ctx, data)
+	}
+	return r, err
+}
+
+func (c *Cluster) ratchets() ratchets {
+	return ratchets{configMaps{client: c.client, namespace: c.opts.Namespace}}
+}
+
+// ratchets writes the one ConfigMap.
+type ratchets struct{ configMaps }
+
+func (m *ratchets) create(ctx context.Context, data map[string]string) (string, error) {
+	const doing = "record the revision"
+	body, err := json.Marshal(corev1.ConfigMap{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: RatchetName, Labels: map[string]string{storeLabel: storeRatchet},
+			Annotations: map[string]string{formatAnnotation: ratchetFormat},
+		},
+		Data: data,
+	})
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", doing, err)
+	}
+	a, err := do(ctx, m.client.short.Post().AbsPath(m.collection()).SetHeader("Accept", asMetadata).Body(body))
+	if err != nil {
+		return "", refusal(doing, err)
+	}
+	return a.version(doing)
+}
+
+func (m *ratchets) replace(ctx context.Context, version string, data map[string]string) (string, error) {
+	const doing = "record the revision"
+	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"resourceVersion": version}, "data": data})
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", doing, err)
+	}
+	a, err := do(ctx, m.client.patch(types.MergePatchType, m.path(RatchetName), body).SetHeader("Accept", asMetadata))
+	if err != nil {
+		return "", refusal(doing, err)
+	}
+	return a.version(doing)
+}

@@ -1,0 +1,34 @@
+package kube
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestRatchetOf: a record that is not plainly one is an error and never "nothing is
+// recorded", which would let anything through.
+func TestRatchetOf(t *testing.T) {
+	const commit = "0123456789012345678901234567890123456789"
+	whole := `{"kind":"ConfigMap","metadata":{"name":"fairway-revision","resourceVersion":"7","annotations":{"fairway.dev/format":"1"}},"data":{"revision":"` + commit + `","superseded":"` + commit + `"}}`
+	if r, err := ratchetOf([]byte(whole)); err != nil || r.Revision != commit || len(r.Superseded) != 1 || r.Version != "7" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	for name, change := range map[string][2]string{
+		"no JSON":             {"{", "<html>"},
+		"another kind":        {`"ConfigMap"`, `"Status"`},
+		"another name":        {"fairway-revision", "another"},
+		"no version":          {`"7"`, `""`},
+		"a newer format":      {`"fairway.dev/format":"1"`, `"fairway.dev/format":"2"`},
+		"no format":           {`"fairway.dev/format":"1"`, `"x":"y"`},
+		"no revision":         {`"revision":"` + commit + `"`, `"x":"y"`},
+		"a branch's name":     {`"revision":"` + commit, `"revision":"main`},
+		"a shortened commit":  {`"revision":"` + commit, `"revision":"` + commit[:12]},
+		"a torn superseded":   {`"superseded":"` + commit, `"superseded":"` + commit + "x"},
+		"cut in the middle":   {`"}}`, ``},
+		"nothing but a shape": {whole, `{}`},
+	} {
+		if r, err := ratchetOf([]byte(strings.Replace(whole, change[0], change[1], 1))); err == nil {
+			t.Errorf("%s: read as %+v", name, r)
+		}
+	}
+}
