@@ -152,16 +152,32 @@ func cliPage(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("# The command line\n\nGenerated from the commands' help by `make docs`.\n")
 	for _, c := range root.Commands() {
-		if c.Hidden || !c.IsAvailableCommand() || c.Name() == "help" {
+		if c.Name() == "completion" {
+			commandPage(&b, c, "reconciler "+c.Use)
 			continue
 		}
-		fmt.Fprintf(&b, "\n## reconciler %s\n\n%s\n", c.Use, strings.TrimSpace(cmp.Or(c.Long, c.Short)))
-		if c.Example != "" {
-			fmt.Fprintf(&b, "\n```\n%s\n```\n", strings.TrimRight(c.Example, "\n"))
-		}
-		if flags := c.LocalFlags().FlagUsages(); flags != "" {
-			fmt.Fprintf(&b, "\n```\n%s```\n", flags)
-		}
+		commandPages(&b, c, "reconciler ")
 	}
 	return b.String()
+}
+
+// commandPages tells of a command and those in it.
+func commandPages(b *strings.Builder, c *cobra.Command, before string) {
+	commandPage(b, c, before+c.Use)
+	for _, sub := range c.Commands() {
+		commandPages(b, sub, before+c.Name()+" ")
+	}
+}
+
+func commandPage(b *strings.Builder, c *cobra.Command, title string) {
+	if c.Hidden || !c.IsAvailableCommand() || c.Name() == "help" {
+		return
+	}
+	fmt.Fprintf(b, "\n## %s\n\n%s\n", title, strings.TrimSpace(cmp.Or(c.Long, c.Short)))
+	if c.Example != "" {
+		fmt.Fprintf(b, "\n```\n%s\n```\n", strings.TrimRight(c.Example, "\n"))
+	}
+	if flags := c.LocalFlags().FlagUsages(); flags != "" {
+		fmt.Fprintf(b, "\n```\n%s```\n", flags)
+	}
 }

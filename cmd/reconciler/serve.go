@@ -19,6 +19,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/api"
 	"github.com/fairway-dev/fairway/pkg/audit"
+	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/cluster/lease"
 	"github.com/fairway-dev/fairway/pkg/git"
@@ -185,7 +186,7 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	}
 	ledger := audit.New(j, nil)
 	d := &daemon{journal: j}
-	lead, err := s.leader()
+	lead, err := s.leader(ledger)
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +267,7 @@ func (s settings) connect(ctx context.Context, name, connection string, opts kub
 }
 
 // leader gives what waits for a cluster's Lease; nil where none is wanted.
-func (s settings) leader() (func(context.Context, string, string, func(string)) (context.Context, func(), error), error) {
+func (s settings) leader(ledger *audit.Ledger) (func(context.Context, string, string, func(string)) (context.Context, func(), error), error) {
 	if !s.lease {
 		return nil, nil
 	}
@@ -280,6 +281,10 @@ func (s settings) leader() (func(context.Context, string, string, func(string)) 
 		if err != nil {
 			return nil, nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
+		kube.Explain(cfg, cluster.Deed{
+			Cluster: name, Object: "/apis/coordination.k8s.io/v1/namespaces/fairway-system/leases", Action: "put",
+			Reason: "takes and keeps the Lease by which one daemon of several acts, as " + identity,
+		}, ledger)
 		return lease.Hold(ctx, cfg, lease.Options{Identity: identity, StandingBy: standingBy})
 	}, nil
 }

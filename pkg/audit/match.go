@@ -150,7 +150,7 @@ func (m *matcher) explain(cluster string, e Event) string {
 // bookkeeping says what is wrong with a request that no plan asked for.
 func bookkeeping(cause journal.Record, e Event) string {
 	path, _, _ := strings.Cut(e.URI, "?")
-	if path == cause.Object || strings.HasPrefix(cause.Object, path+"/") {
+	if path == cause.Object || strings.HasPrefix(cause.Object, path+"/") || strings.HasPrefix(path, cause.Object+"/") {
 		return ""
 	}
 	return "the journal says it was for " + cause.Object
@@ -158,7 +158,12 @@ func bookkeeping(cause journal.Record, e Event) string {
 
 // planned says what is wrong with a request for a step of a plan.
 func planned(cause journal.Record, e Event, rest string) string {
-	if e.Verb == "patch" {
+	place, _, stepped := strings.Cut(rest, ".") // what is cleaned up after all steps is for none
+	n, err := strconv.Atoi(place)
+	if stepped && (err != nil || n < 0 || n >= len(cause.Steps)) {
+		return "the plan has no such step"
+	}
+	if e.Verb == "patch" && !(stepped && cause.Steps[n].Action == "release") { // what is let go of bears no marks
 		marks := e.annotations()
 		if unit := marks[object.AnnotationUnit]; unit != cause.Unit {
 			return fmt.Sprintf("its object is of unit %q and the plan of %s", unit, cause.Unit)
@@ -167,17 +172,12 @@ func planned(cause journal.Record, e Event, rest string) string {
 			return fmt.Sprintf("its object is of commit %q and the plan of %s", commit, cause.Revision)
 		}
 	}
-	place, _, stepped := strings.Cut(rest, ".")
-	if !stepped { // what is cleaned up after all steps
+	if !stepped {
 		for _, s := range cause.Steps {
 			if concerns(s, e) {
 				return ""
 			}
 		}
-		return "the plan has no such step"
-	}
-	n, err := strconv.Atoi(place)
-	if err != nil || n < 0 || n >= len(cause.Steps) {
 		return "the plan has no such step"
 	}
 	if s := cause.Steps[n]; !concerns(s, e) {
@@ -188,7 +188,7 @@ func planned(cause journal.Record, e Event, rest string) string {
 
 // concerns reports whether a request is what a step asks for.
 func concerns(s journal.Step, e Event) bool {
-	allowed := map[string]string{"create": "patch", "update": "patch", "heal": "patch", "run": "patch delete", "prune": "delete"}
+	allowed := map[string]string{"create": "patch", "update": "patch", "heal": "patch", "run": "patch delete", "prune": "delete", "release": "patch"}
 	if !strings.Contains(allowed[s.Action], e.Verb) {
 		return false
 	}

@@ -165,6 +165,31 @@ func TestAhead(t *testing.T) {
 	}
 }
 
+// calls is a journal that notes what is asked of it.
+type calls struct{ asked []string }
+
+func (c *calls) Append(_ context.Context, records ...journal.Record) {
+	for _, r := range records {
+		c.asked = append(c.asked, "append "+string(r.Kind))
+	}
+}
+
+func (c *calls) Secure(context.Context) bool {
+	c.asked = append(c.asked, "secure")
+	return true
+}
+
+// No cause is given before its record was secured, once.
+func TestSecuredFirst(t *testing.T) {
+	c := &calls{}
+	ledger := audit.New(c, nil)
+	ledger.Plan(t.Context(), journal.Record{PlanDigest: "d", Steps: make([]journal.Step, 50)})
+	ledger.Deed(t.Context(), cluster.Deed{})
+	if got, want := strings.Join(c.asked, ", "), "append planned, secure, append bookkeeping, secure"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // Nothing that befalls the journal stops a plan.
 func TestStuckJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fairway-dev/fairway/pkg/apply"
 	"github.com/fairway-dev/fairway/pkg/audit"
@@ -14,7 +15,7 @@ import (
 // Announce takes down a plan that is about to be carried out, and gives the
 // cause its requests are to carry.
 func Announce(ctx context.Context, ledger *audit.Ledger, p plan.Plan) *cluster.Cause {
-	if p.Writes() == 0 {
+	if !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Action.Writes() || s.Action == plan.Release }) {
 		return nil
 	}
 	r := journal.Record{

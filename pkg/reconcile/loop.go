@@ -261,8 +261,12 @@ func (l *loop) leave(live Live) {
 	}
 	live.Close()
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.live = nil
-	l.mu.Unlock()
+	for _, u := range l.units { // what answers next may be another cluster
+		u.status.Sync, u.status.Reason, u.status.Hint = status.Unknown, "NotComparedYet", ""
+		u.status.Message = "it was not compared since the cluster was lost"
+	}
 }
 
 func (l *loop) lost(err error) {

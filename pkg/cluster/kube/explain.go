@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+
+	"k8s.io/client-go/rest"
 
 	"github.com/fairway-dev/fairway/pkg/cluster"
 )
@@ -50,6 +53,26 @@ func changes(req *http.Request) bool {
 		return false
 	}
 	return req.URL.Query().Get("dryRun") != "All"
+}
+
+// Explain has whatever changes are asked for by others with a configuration
+// taken down once, as one deed, and carry ids of it. Example: a Lease that is
+// renewed for as long as the process lives.
+func Explain(cfg *rest.Config, d cluster.Deed, ledger cluster.Ledger) {
+	if ledger == nil {
+		return
+	}
+	cause := sync.OnceValue(func() *cluster.Cause { return ledger.Deed(context.Background(), d) })
+	e := explain{cluster: d.Cluster, ledger: ledger}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		inner := e.wrap(next)
+		return roundTrip(func(req *http.Request) (*http.Response, error) {
+			if changes(req) && strings.HasPrefix(req.URL.Path, d.Object) {
+				req = req.WithContext(cluster.WithCause(req.Context(), cause()))
+			}
+			return inner.RoundTrip(req)
+		})
+	})
 }
 
 // inventory takes down a write of some units' inventory.
