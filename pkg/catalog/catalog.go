@@ -177,6 +177,9 @@ type Cluster struct {
 	// Consents are the deletions on the whole cluster that were agreed to, by their
 	// digest, and why. They are no part of the data that units are rendered from.
 	Consents map[string]string
+	// Kinds are what the cluster offers to services beside the usual kinds: group,
+	// to kind, to resource.
+	Kinds map[string]map[string]string
 }
 
 // Release is what a service runs in one environment.

@@ -236,11 +236,12 @@ func clusterOf(d catalog.Declared) *catalog.Cluster {
 		Connection struct {
 			Context string `json:"context"`
 		} `json:"connection"`
-		Consents map[string]string `json:"consents"`
+		Consents map[string]string            `json:"consents"`
+		Kinds    map[string]map[string]string `json:"kinds"`
 	}
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
 	d.Data = without(d.Data, "consents")
-	return &catalog.Cluster{Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents}
+	return &catalog.Cluster{Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents, Kinds: fields.Kinds}
 }
 
 // without leaves out of a declaration's data what is for the engine alone: units
