@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,11 +71,13 @@ func TestClusterLost(t *testing.T) {
 	must(t, err)
 	admin, err := dynamic.NewForConfig(cfg)
 	must(t, err)
-	list, err := admin.Resource(kinds()["Deployment"]).Namespace(w.space("shop", w.dev())).List(context.Background(), metav1.ListOptions{})
-	must(t, err)
-	if len(list.Items) != 2 {
-		t.Errorf("%d Deployments on the new cluster, want 2", len(list.Items))
-	}
+	eventually(t, patience, "the Deployments are on the new cluster", func() string {
+		list, err := admin.Resource(kinds()["Deployment"]).Namespace(w.space("shop", w.dev())).List(context.Background(), metav1.ListOptions{})
+		if err != nil || len(list.Items) != 2 {
+			return fmt.Sprintf("%v, %v; want 2", list, err)
+		}
+		return ""
+	})
 	t.Logf("synced %s after the new cluster answered", took)
 	p.end(t, syscall.SIGTERM)
 }

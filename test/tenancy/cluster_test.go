@@ -213,7 +213,12 @@ func (s *site) refuses(t *testing.T) {
 		case err == nil:
 			counts["not at the write"]++
 		default:
-			counts[refusal(t, e, err)]++
+			by := refusal(t, e, err)
+			counts[by]++
+			// Kinds and places are what rights are for: nothing else may have to help.
+			if (strings.HasPrefix(e.name, "kind: ") || strings.HasPrefix(e.name, "in ")) && by != "rights" {
+				t.Errorf("%s: refused by %s and not by rights: %v", e.name, by, err)
+			}
 		}
 	}
 	for _, line := range excepted {
