@@ -120,7 +120,8 @@ func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]
 				continue
 			}
 			shard := func(key catalog.UnitKey) string { return shardOf(f, key) }
-			applier := &apply.Applier{Target: live[p.Unit.Cluster], Shard: shard, Parallel: 4, WaveTimeout: 5 * time.Minute}
+			target := reconcile.Acting(live[p.Unit.Cluster], p.Unit, f.Unit(p.Unit))
+			applier := &apply.Applier{Target: target, Shard: shard, Parallel: 4, WaveTimeout: 5 * time.Minute}
 			r := applier.Run(cluster.WithCause(ctx, reconcile.Announce(ctx, ledger, p)), p)
 			j.Append(context.WithoutCancel(ctx), reconcile.Chronicle(p, r)...)
 			if r.Err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/tenancy"
 )
 
 func newExplain(a *app) *cobra.Command {
@@ -124,6 +126,13 @@ func newDocs(a *app) *cobra.Command {
 				return err
 			}
 			if err := writeFile(filepath.Join(args[0], "schema.md"), []byte(schemaPage(docs))); err != nil {
+				return err
+			}
+			var rights bytes.Buffer
+			if err := writeRights(&rights, tenancy.Installation{}, "yaml"); err != nil {
+				return err
+			}
+			if err := writeFile(filepath.Join(args[0], "rbac.yaml"), rights.Bytes()); err != nil {
 				return err
 			}
 			return writeFile(filepath.Join(args[0], "cli.md"), []byte(cliPage(cmd.Root())))

@@ -189,7 +189,7 @@ func TestReferencePages(t *testing.T) {
 	if code := run(t.Context(), []string{"-C", repository(), "docs", dir}, streams{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &errs}); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, errs.String())
 	}
-	for _, page := range []string{"cli.md", "schema.md"} {
+	for _, page := range []string{"cli.md", "schema.md", "rbac.yaml"} {
 		want, err := os.ReadFile(filepath.Join(dir, page))
 		if err != nil {
 			t.Fatal(err)

@@ -18,6 +18,10 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/tenancy"
 )
 
 // running are control planes that were started.
@@ -53,6 +57,9 @@ func (u *up) startPlanes(ctx context.Context) (*running, error) {
 	for i, name := range planes() {
 		wg.Go(func() {
 			p, err := u.startPlane(ctx, name)
+			if err == nil {
+				err = u.restrict(ctx, p)
+			}
 			if p != nil {
 				r.mu.Lock()
 				r.planes = append(r.planes, p)
@@ -108,6 +115,29 @@ func (u *up) startPlane(ctx context.Context, name string) (*plane, error) {
 		return nil, ctx.Err()
 	}
 	return p, nil
+}
+
+// restrict gives the daemon the rights that reconciler rbac prints and no more.
+// The lab lets its user fairway do everything; that binding is left with nobody
+// in it, which a restart of the plane does not undo.
+func (u *up) restrict(ctx context.Context, p *plane) error {
+	cfg, err := kube.Config(filepath.Join(filepath.Dir(p.ready.Kubeconfig), "admin.kubeconfig"), "")
+	if err != nil {
+		return fmt.Errorf("give the daemon its rights on cluster %s: %w", p.name, err)
+	}
+	rights, err := tenancy.Installation{User: "fairway"}.Manifests()
+	if err != nil {
+		return err
+	}
+	nobody, err := object.Parse([]byte(`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"fairway-lab:fairway"},
+		"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},"subjects":[]}`))
+	if err != nil {
+		return err
+	}
+	if err := kube.Install(ctx, cfg, append(rights, nobody)); err != nil {
+		return fmt.Errorf("give the daemon its rights on cluster %s: %w", p.name, err)
+	}
+	return nil
 }
 
 // stop asks the planes to end, and makes them.

@@ -179,6 +179,9 @@ type Cluster struct {
 	Consents map[string]string
 	// Supersedes are commits of replaced histories that the cluster may leave behind.
 	Supersedes []string
+	// Kinds are what the cluster offers to services beside the usual kinds: group,
+	// to kind, to resource.
+	Kinds map[string]map[string]string
 }
 
 // Release is what a service runs in one environment.

@@ -4,6 +4,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -174,4 +175,16 @@ type ApplyRequest struct {
 	Force bool
 	// DryRun asks the cluster what it would do.
 	DryRun bool
+	// As is the user in whose name the object is written, with that user's rights
+	// and no others; empty for the daemon itself.
+	// Example: "system:serviceaccount:shop-prod:fairway-deployer".
+	As string
+}
+
+// Writer is what changes objects on a cluster; see the methods of kube.Cluster.
+type Writer interface {
+	Apply(ctx context.Context, r ApplyRequest) (Applied, error)
+	Delete(ctx context.Context, id object.ID, uid, resourceVersion string) error
+	Yield(ctx context.Context, id object.ID, uid, unit string) error
+	Release(ctx context.Context, id object.ID, uid, unit string) error
 }

@@ -256,13 +256,15 @@ func clusterOf(d catalog.Declared) *catalog.Cluster {
 		Connection struct {
 			Context string `json:"context"`
 		} `json:"connection"`
-		Consents   map[string]string `json:"consents"`
-		Supersedes []string          `json:"supersedes"`
+		Consents   map[string]string            `json:"consents"`
+		Supersedes []string                     `json:"supersedes"`
+		Kinds      map[string]map[string]string `json:"kinds"`
 	}
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
 	d.Data = without(d.Data, "consents", "supersedes")
 	return &catalog.Cluster{
-		Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents, Supersedes: fields.Supersedes,
+		Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents,
+		Supersedes: fields.Supersedes, Kinds: fields.Kinds,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
+	"github.com/fairway-dev/fairway/pkg/object"
 )
 
 // Rendering is what became of one unit.
@@ -76,16 +77,19 @@ func (e *Evaluator) saveRaw(key cache.Key, raw []byte) {
 	}
 }
 
-// Output reads the output of an earlier rendering back. It reports false where
-// the cache has lost it.
-func (e *Evaluator) Output(key cache.Key) (Output, bool) {
+// Output reads the output of an earlier rendering back, with the digest of its
+// bytes. It reports false where the cache has lost it.
+func (e *Evaluator) Output(key cache.Key) (Output, object.Digest, bool) {
 	raw, _, ok := e.rendered(key)
 	var output Output
 	if !ok || raw == nil || json.Unmarshal(raw, &output) != nil {
-		return Output{}, false
+		return Output{}, object.Digest{}, false
 	}
-	return output, true
+	return output, object.Sum(raw), true
 }
+
+// Forget makes the cache unlearn a rendering, so that the next one asks a worker.
+func (e *Evaluator) Forget(key cache.Key) { e.saveRaw(key, nil) }
 
 // Recall reads what was derived from a rendering and kept.
 func (e *Evaluator) Recall(key cache.Key, what string, v any) bool {

@@ -19,6 +19,7 @@ import (
 // Live is the live side as the loop and the CLI use it; *kube.Cluster is it.
 type Live interface {
 	apply.Target
+	As(user string) cluster.Writer
 	UID() string
 	Ping(ctx context.Context) error
 	LoadInventory(ctx context.Context) error

@@ -456,16 +456,16 @@ func (l *loop) shardOf(key catalog.UnitKey) string {
 	return key.Environment + "." + team
 }
 
-func (l *loop) applier(live Live) *apply.Applier {
+func (l *loop) applier(live Live, key catalog.UnitKey, want *render.Unit) *apply.Applier {
 	return &apply.Applier{
-		Target: &bounded{Live: live, slots: l.slots}, Shard: l.shardOf,
+		Target: &bounded{Target: Acting(live, key, want), slots: l.slots}, Shard: l.shardOf,
 		Parallel: 4, WaveTimeout: 5 * time.Minute,
 	}
 }
 
-// bounded lets only so many requests run at a time, whatever units they are for.
+// bounded lets only so many writes run at a time, whatever units they are for.
 type bounded struct {
-	Live
+	apply.Target
 	slots chan struct{}
 }
 
@@ -476,5 +476,5 @@ func (b *bounded) Apply(ctx context.Context, r cluster.ApplyRequest) (cluster.Ap
 		return cluster.Applied{}, ctx.Err()
 	}
 	defer func() { <-b.slots }()
-	return b.Live.Apply(ctx, r)
+	return b.Target.Apply(ctx, r)
 }

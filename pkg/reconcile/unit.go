@@ -78,7 +78,7 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 			}
 		})
 	}
-	r := l.applier(live).Run(cluster.WithCause(ctx, Announce(ctx, l.ledger, p)), p)
+	r := l.applier(live, key, want).Run(cluster.WithCause(ctx, Announce(ctx, l.ledger, p)), p)
 	if ctx.Err() != nil && r.Err != nil {
 		l.chronicle(key, p, r)
 		return // a newer revision took over, or the daemon ends
@@ -358,6 +358,9 @@ func driftOf(p plan.Plan) (found plan.Step, drifted bool) {
 func hintOf(err error) string {
 	if errors.Is(err, cluster.ErrInvalid) && strings.Contains(err.Error(), "immutable") {
 		return "the field cannot change on a live object, which is not deleted for it: put the field back, or give the object another name, such as by the service's objectName"
+	}
+	if errors.Is(err, cluster.ErrForbidden) {
+		return "the cluster's rights are what reconciler rbac prints; it is tried again"
 	}
 	return ""
 }

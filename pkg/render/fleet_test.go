@@ -247,21 +247,23 @@ func TestGuard(t *testing.T) {
 		return "\n#Unit: {in: _, out: objects: zzz: {\n\tapiVersion: \"v1\"\n\tkind: \"ConfigMap\"\n\tmetadata: {name: \"zzz\", namespace: in.namespace}\n} & {\n" + text + "\n}}\n"
 	}
 	free := func(text string) string { return "\n#Unit: {in: _, out: objects: zzz: {" + text + "}}\n" }
-	for _, test := range []struct{ name, cue, want string }{
+	for _, test := range []struct{ name, cue, rule, want string }{
 		{"another namespace", free(`apiVersion: "v1", kind: "ConfigMap", metadata: {name: "zzz", namespace: "kube-system"}`),
-			"ConfigMap kube-system/zzz: a unit may hold objects in its own namespace beta-dev only"},
+			"namespace", "ConfigMap kube-system/zzz: .metadata.namespace: a unit may hold objects in its own namespace beta-dev only"},
 		{"no namespace", free(`apiVersion: "v1", kind: "ConfigMap", metadata: name: "zzz"`),
-			"ConfigMap zzz: a unit may hold objects in its own namespace only, and this one has none"},
+			"namespace", "ConfigMap zzz: .metadata.namespace: a unit may hold objects in its own namespace only, and this one has none"},
 		{"cluster-scoped", free(`apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata: name: "zzz"`),
-			"ClusterRole zzz: a unit may hold objects in its own namespace only, and this one has none"},
+			"kind", "ClusterRole zzz: .kind: a service may not hold objects of this kind"},
 		{"namespace of its own", free(`apiVersion: "v1", kind: "Namespace", metadata: name: "beta-dev"`),
-			"Namespace beta-dev: a unit may hold objects in its own namespace only, and this one has none"},
-		{"finalizers", object(`metadata: finalizers: ["a/b"]`), "ConfigMap beta-dev/zzz: metadata.finalizers is not for a unit to set"},
-		{"owner references", object(`metadata: ownerReferences: [{kind: "Node", name: "n"}]`), "ConfigMap beta-dev/zzz: metadata.ownerReferences is not for a unit to set"},
-		{"uid", object(`metadata: uid: "1"`), "ConfigMap beta-dev/zzz: metadata.uid is not for a unit to set"},
-		{"a list", free(`apiVersion: "v1", kind: "List", metadata: {name: "zzz", namespace: in.namespace}, items: []`), "List: lists are not allowed, write one object each"},
-		{"no name", free(`apiVersion: "v1", kind: "ConfigMap", metadata: namespace: in.namespace`), "ConfigMap has no metadata.name"},
-		{"twice", object("") + strings.ReplaceAll(object(""), "objects: zzz", "objects: yyy"), "ConfigMap beta-dev/zzz: rendered twice"},
+			"kind", "Namespace beta-dev: .kind: a service may not hold objects of this kind"},
+		{"finalizers", object(`metadata: finalizers: ["a/b"]`), "metadata", "ConfigMap beta-dev/zzz: .metadata.finalizers: this is not for a unit to set"},
+		{"owner references", object(`metadata: ownerReferences: [{kind: "Node", name: "n"}]`), "metadata", "ConfigMap beta-dev/zzz: .metadata.ownerReferences: this is not for a unit to set"},
+		{"uid", object(`metadata: uid: "1"`), "metadata", "ConfigMap beta-dev/zzz: .metadata.uid: this is not for a unit to set"},
+		{"the node's network", "\n#Unit: out: objects: deployment: spec: template: spec: hostNetwork: true\n",
+			"host-access", "Deployment beta-dev/stock: .spec.template.spec.hostNetwork: a pod may not share the node's network or processes"},
+		{"a list", free(`apiVersion: "v1", kind: "List", metadata: {name: "zzz", namespace: in.namespace}, items: []`), "", "List: lists are not allowed, write one object each"},
+		{"no name", free(`apiVersion: "v1", kind: "ConfigMap", metadata: namespace: in.namespace`), "", "ConfigMap has no metadata.name"},
+		{"twice", object("") + strings.ReplaceAll(object(""), "objects: zzz", "objects: yyy"), "identity", "ConfigMap beta-dev/zzz: it is rendered twice"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -277,6 +279,9 @@ func TestGuard(t *testing.T) {
 				Code: "path", Severity: diag.Error, Pos: diag.Position{File: "platform/paths/web"}, Message: test.want,
 				Hint:    "this is for the owner of platform/paths/web to mend",
 				Subject: diag.Subject{Team: "beta", Service: "stock", Environment: "dev", Cluster: "one", Path: "web"},
+			}
+			if test.rule != "" {
+				want.Code, want.Rule = "tenancy", "tenancy."+test.rule
 			}
 			if diff := cmp.Diff(diag.List{want}, u.Diags); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

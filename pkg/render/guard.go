@@ -1,7 +1,7 @@
 package render
 
 import (
-	"encoding/json"
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -9,69 +9,37 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/tenancy"
 )
 
 // guard holds a unit's objects against what the unit may contain, whatever the
-// path's CUE allowed: it is the last guard and not the first.
-func guard(cat *catalog.Catalog, key catalog.UnitKey, team string, objects []declaredObject) diag.List {
-	var list diag.List
-	namespace := cat.Namespace(team, key.Environment)
+// path's CUE allowed and wherever the bytes came from: it is the last guard
+// before the cluster's own.
+func guard(scope tenancy.Scope, output eval.Output) ([]object.Object, []tenancy.Fault, error) {
+	objects, err := parse(output)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, o := range objects {
+		if !bytes.Equal(o.Body, output.Objects[i]) {
+			return nil, nil, fmt.Errorf("%s is not written as the engine writes objects", o.ID)
+		}
+	}
+	for _, claim := range output.Claims {
+		if claim.Kind == "host" {
+			scope.Hosts = append(scope.Hosts, claim.Value)
+		}
+	}
+	return objects, tenancy.Check(scope, objects), nil
+}
+
+// scopeOf is what a unit may write to.
+func scopeOf(cat *catalog.Catalog, key catalog.UnitKey, team string) tenancy.Scope {
 	_, isTeam := key.Team()
-	seen := map[object.ID]bool{}
-	for _, o := range objects {
-		if why := forbidden(o, namespace, isTeam); why != "" {
-			list = append(list, platformFault(cat, key, fmt.Sprintf("%s: %s", o.ID, why)))
-		}
-		if seen[o.ID] {
-			list = append(list, platformFault(cat, key, fmt.Sprintf("%s: rendered twice", o.ID)))
-		}
-		seen[o.ID] = true
+	s := tenancy.Scope{Unit: key.String(), Namespace: cat.Namespace(team, key.Environment), Team: isTeam}
+	if c := cat.Clusters[key.Cluster]; c != nil {
+		s.Offered = c.Kinds
 	}
-	return list
-}
-
-func forbidden(o declaredObject, namespace string, isTeam bool) string {
-	switch {
-	case isTeam && o.ID.Kind == "Namespace" && o.ID.Group == "" && o.ID.Name == namespace:
-	case o.ID.Namespace == "":
-		return "a unit may hold objects in its own namespace only, and this one has none"
-	case o.ID.Namespace != namespace:
-		return fmt.Sprintf("a unit may hold objects in its own namespace %s only", namespace)
-	}
-	for _, field := range []string{"finalizers", "ownerReferences", "managedFields", "uid", "resourceVersion", "generateName", "deletionTimestamp"} {
-		if _, ok := o.metadata[field]; ok {
-			return "metadata." + field + " is not for a unit to set"
-		}
-	}
-	return ""
-}
-
-// declaredObject is as much of an object as the guard looks at. What else is in
-// it is not decoded: a fleet has many objects.
-type declaredObject struct {
-	object.ID
-	metadata map[string]json.RawMessage
-}
-
-// readDeclared reads an object's identity by the exact names of its fields. It
-// refuses what [object.Parse] refuses.
-func readDeclared(raw json.RawMessage) (declaredObject, error) {
-	var fields, meta map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return declaredObject{}, fmt.Errorf("read object: %w", err)
-	}
-	_ = json.Unmarshal(fields["metadata"], &meta) // refused below, as it has no name
-	head := map[string]any{
-		"apiVersion": text(fields["apiVersion"]), "kind": text(fields["kind"]),
-		"metadata": map[string]any{"name": text(meta["name"]), "namespace": text(meta["namespace"])},
-	}
-	o, err := object.FromFields(head)
-	return declaredObject{ID: o.ID, metadata: meta}, err
-}
-
-func text(raw json.RawMessage) string {
-	var s string
-	_ = json.Unmarshal(raw, &s) // what is no text counts as missing
 	return s
 }
 
@@ -87,6 +55,14 @@ func platformFault(cat *catalog.Catalog, key catalog.UnitKey, message string) di
 		Code: "path", Severity: diag.Error, Pos: diag.Position{File: pkg}, Subject: subject,
 		Message: message, Hint: "this is for the owner of " + pkg + " to mend",
 	}
+}
+
+// breach says of a fault whose it is to mend: what a path makes of a service is
+// the path's owner's to answer for.
+func breach(cat *catalog.Catalog, key catalog.UnitKey, f tenancy.Fault) diag.Diag {
+	d := platformFault(cat, key, f.String())
+	d.Code, d.Rule = "tenancy", "tenancy."+f.Rule
+	return d
 }
 
 // attribute finds whose mistake a fault in rendering is: the service's, where

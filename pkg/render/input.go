@@ -47,7 +47,7 @@ type facts struct {
 	Claims []eval.Claim  `json:"claims,omitempty"`
 }
 
-const keptFacts = "facts 1"
+const keptFacts = "facts 2"
 
 // unit makes a unit of what is declared; nil where nothing declares it.
 func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key catalog.UnitKey) (*Unit, bool, error) {
@@ -68,7 +68,7 @@ func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key cata
 		return nil, false, err
 	}
 	if u.Diags = a.diags; !u.Diags.Errors() {
-		known, u.Diags = judge(es.Catalog, key, u.Team, a)
+		known, u.Diags = judge(es.Catalog, u, a)
 	}
 	if u.Diags.Errors() {
 		return u, a.evaluated, nil
@@ -83,18 +83,20 @@ func (u *Unit) take(f facts) {
 }
 
 // judge holds an output against what the unit may contain.
-func judge(cat *catalog.Catalog, key catalog.UnitKey, team string, a attempt) (facts, diag.List) {
+func judge(cat *catalog.Catalog, u *Unit, a attempt) (facts, diag.List) {
 	f := facts{Digest: a.digest, Claims: a.output.Claims, Idents: make([]uint64, 0, len(a.output.Objects))}
-	objects := make([]declaredObject, 0, len(a.output.Objects))
-	for _, raw := range a.output.Objects {
-		o, err := readDeclared(raw)
-		if err != nil {
-			return f, diag.List{platformFault(cat, key, err.Error())}
-		}
-		objects = append(objects, o)
-		f.Idents = append(f.Idents, identity(key.Cluster, o.ID))
+	objects, faults, err := guard(u.scope, a.output)
+	if err != nil {
+		return f, diag.List{platformFault(cat, u.Key, err.Error())}
 	}
-	return f, guard(cat, key, team, objects)
+	for _, o := range objects {
+		f.Idents = append(f.Idents, identity(u.Key.Cluster, o.ID))
+	}
+	var list diag.List
+	for _, fault := range faults {
+		list = append(list, breach(cat, u.Key, fault))
+	}
+	return f, list
 }
 
 // declared reports a unit without content if the catalog declares it.
@@ -108,13 +110,13 @@ func declared(cat *catalog.Catalog, st *State, key catalog.UnitKey) *Unit {
 		if t == nil || !st.links.present(team, key.Environment) {
 			return nil
 		}
-		return &Unit{Key: key, Team: team, Source: t.Source}
+		return &Unit{Key: key, Team: team, Source: t.Source, scope: scopeOf(cat, key, team)}
 	}
 	s := cat.Services[key.Service]
 	if s == nil || cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}] == nil {
 		return nil
 	}
-	return &Unit{Key: key, Team: s.Team, Source: s.Source}
+	return &Unit{Key: key, Team: s.Team, Source: s.Source, scope: scopeOf(cat, key, s.Team)}
 }
 
 // ask puts together what a unit is rendered from, or says what keeps it from

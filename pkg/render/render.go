@@ -21,6 +21,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/tenancy"
 )
 
 // Unit is one unit as it should be, without its objects' bytes: a fleet has
@@ -37,6 +38,7 @@ type Unit struct {
 	Objects int
 
 	key    cache.Key
+	scope  tenancy.Scope
 	idents []uint64 // what it declares, hashed; see conflicts.go
 	claims []eval.Claim
 }
@@ -55,6 +57,9 @@ func Identity(cluster string, id object.ID) uint64 { return identity(cluster, id
 
 // CacheKey finds the unit's objects again with [Renderer.Objects].
 func (u *Unit) CacheKey() cache.Key { return u.key }
+
+// Namespace is the only one that the unit may write to. Example: "shop-prod".
+func (u *Unit) Namespace() string { return u.scope.Namespace }
 
 // Held reports whether mistakes keep the unit at its last good state.
 func (u *Unit) Held() bool { return u.Diags.Errors() }
@@ -263,18 +268,27 @@ func (r *Renderer) renderAll(ctx context.Context, st *State, es *eval.State, dir
 	return out, count, nil
 }
 
-// Cached gives a unit's objects if the cache still has them.
+// Cached gives a unit's objects if the cache still has them, as they were
+// judged. What is on disk is no authority: it has to be what the fleet knows
+// it to be, and is held against what the unit may contain each time.
 func (r *Renderer) Cached(u *Unit) (Bundle, bool) {
 	if u.Digest.IsZero() {
 		return Bundle{}, false
 	}
-	objects, ok := r.Objects(u.key)
-	return Bundle{Unit: u.Key, Digest: u.Digest, Objects: objects}, ok
+	output, digest, ok := r.Evaluator.Output(u.key)
+	if !ok || digest != u.Digest {
+		return Bundle{}, false
+	}
+	objects, faults, err := guard(u.scope, output)
+	if err != nil || len(faults) > 0 {
+		return Bundle{}, false
+	}
+	return Bundle{Unit: u.Key, Digest: u.Digest, Objects: objects}, true
 }
 
 // Objects gives what was rendered under a key, if the cache still has it.
 func (r *Renderer) Objects(key cache.Key) ([]object.Object, bool) {
-	output, ok := r.Evaluator.Output(key)
+	output, _, ok := r.Evaluator.Output(key)
 	if !ok {
 		return nil, false
 	}
@@ -283,27 +297,33 @@ func (r *Renderer) Objects(key cache.Key) ([]object.Object, bool) {
 }
 
 // Bundle gives a unit's objects, from the cache or by rendering once more. A
-// held unit has none.
+// held unit has none, and neither has one that renders to what it may not contain.
 func (r *Renderer) Bundle(ctx context.Context, st *State, es *eval.State, u *Unit) (Bundle, error) {
 	if u.Digest.IsZero() {
 		return Bundle{}, fmt.Errorf("%s does not render", u.Key)
 	}
-	output, ok := r.Evaluator.Output(u.key)
-	if !ok {
-		again, err := r.ask(st, es, u.Key)
-		if err == nil {
-			err = r.evaluate(ctx, es, u.Key, &again)
-		}
-		if err != nil {
-			return Bundle{}, err
-		}
-		output = again.output
+	if b, ok := r.Cached(u); ok {
+		return b, nil
 	}
-	objects, err := parse(output)
+	again, err := r.ask(st, es, u.Key)
+	if err != nil {
+		return Bundle{}, err
+	}
+	r.Evaluator.Forget(again.key)
+	if err := r.evaluate(ctx, es, u.Key, &again); err != nil {
+		return Bundle{}, err
+	}
+	if len(again.diags) > 0 {
+		return Bundle{}, fmt.Errorf("%s does not render any more: %s", u.Key, again.diags[0].Message)
+	}
+	objects, faults, err := guard(u.scope, again.output)
 	if err != nil {
 		return Bundle{}, fmt.Errorf("read bundle of %s: %w", u.Key, err)
 	}
-	return Bundle{Unit: u.Key, Digest: u.Digest, Objects: objects}, nil
+	if len(faults) > 0 {
+		return Bundle{}, fmt.Errorf("%s may not be applied: %s", u.Key, faults[0])
+	}
+	return Bundle{Unit: u.Key, Digest: again.digest, Objects: objects}, nil
 }
 
 func parse(output eval.Output) ([]object.Object, error) {

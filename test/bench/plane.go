@@ -60,6 +60,11 @@ func (b *bench) startPlane(ctx context.Context) (*plane, error) {
 		return nil, fmt.Errorf("the control plane did not come up: %q", line)
 	}
 	go io.Copy(io.Discard, out) // ends with the plane
+	admin := labtest.Plane{AdminKubeconfig: filepath.Join(dir, "admin.kubeconfig")}
+	if err := admin.Restrict(ctx); err != nil { // as an operator would
+		p.stop()
+		return nil, err
+	}
 	return p, nil
 }
 

@@ -22,6 +22,9 @@ type request struct {
 	User    struct {
 		Username string `json:"username"`
 	} `json:"user"`
+	As struct {
+		Username string `json:"username"`
+	} `json:"impersonatedUser"`
 	Object struct {
 		Resource    string `json:"resource"`
 		Subresource string `json:"subresource"`

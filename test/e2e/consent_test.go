@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,7 +95,7 @@ func TestConsentForATeamsNamespace(t *testing.T) {
 		t.Errorf("the inventory still has %s", entry)
 	}
 	for _, r := range w.deleted(from) {
-		if r.Object.Name != "team" && r.Object.Name != space || r.Cluster != "prod-eu" {
+		if !slices.Contains([]string{"team", "fairway-deployer", space}, r.Object.Name) || r.Cluster != "prod-eu" {
 			t.Errorf("deleted, and should not be: %s", r)
 		}
 	}

@@ -81,6 +81,9 @@ func (l *lab) run() error {
 	for _, name := range clusters() {
 		wg.Go(func() {
 			p, err := labtest.Run(labtest.Options{Name: name, Audit: true})
+			if err == nil {
+				err = p.Restrict(context.Background()) // as an operator would
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			errs = append(errs, err)

@@ -86,7 +86,25 @@ func newProcessWorld(t *testing.T, declared func(w *world) files) *world {
 	t.Helper()
 	w := newWorld(t, declared)
 	w.system = "fairway-system"
+	w.mayRecord()
 	return w
+}
+
+// mayRecord lets the binary keep its inventory, as an operator does who installs
+// its rights: they went with the namespace in an earlier test.
+func (w *world) mayRecord() {
+	w.t.Helper()
+	for _, name := range clusters() {
+		eventually(w.t, patience, "the inventory's namespace can be had on "+name, func() string {
+			if ns := w.live(name, "Namespace", "", w.system); ns != nil && ns.GetDeletionTimestamp() != nil {
+				return "it is going away"
+			}
+			if err := w.lab.planes[name].Inventory(w.t.Context(), w.system); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
+	}
 }
 
 // swept empties the clusters of this world and of the binary's inventory, and
@@ -108,6 +126,7 @@ func (w *world) swept() {
 			return ""
 		})
 	}
+	w.mayRecord()
 }
 
 // twenty is a company of twenty services in dev, five teams of four.

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +45,7 @@ func TestClusterLost(t *testing.T) {
 	w := newProcessWorld(t, inDevOnly)
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	one := labtest.Start(t, labtest.Options{Name: "local"})
+	must(t, one.Restrict(t.Context()))
 	asContext(t, file, "local", one)
 	p := w.spawnWith(filepath.Join(t.TempDir(), "data"), w.url, "--kubeconfig", file)
 	w.waitSync(w.inDev("cart"), status.Synced)
@@ -62,17 +64,20 @@ func TestClusterLost(t *testing.T) {
 	})
 	w.waitSync(w.inDev("cart"), status.Unknown)
 	two := labtest.Start(t, labtest.Options{Name: "local"})
+	must(t, two.Restrict(t.Context()))
 	asContext(t, file, "local", two)
 	took := w.synced(t)
 	cfg, err := kube.Config(two.AdminKubeconfig, "")
 	must(t, err)
 	admin, err := dynamic.NewForConfig(cfg)
 	must(t, err)
-	list, err := admin.Resource(kinds()["Deployment"]).Namespace(w.space("shop", w.dev())).List(context.Background(), metav1.ListOptions{})
-	must(t, err)
-	if len(list.Items) != 2 {
-		t.Errorf("%d Deployments on the new cluster, want 2", len(list.Items))
-	}
+	eventually(t, patience, "the Deployments are on the new cluster", func() string {
+		list, err := admin.Resource(kinds()["Deployment"]).Namespace(w.space("shop", w.dev())).List(context.Background(), metav1.ListOptions{})
+		if err != nil || len(list.Items) != 2 {
+			return fmt.Sprintf("%v, %v; want 2", list, err)
+		}
+		return ""
+	})
 	t.Logf("synced %s after the new cluster answered", took)
 	p.end(t, syscall.SIGTERM)
 }

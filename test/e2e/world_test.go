@@ -68,6 +68,11 @@ func newWorld(t *testing.T, declared func(w *world) files) *world {
 		root: t.TempDir(), clone: filepath.Join(t.TempDir(), "platform"), proxies: map[string]*proxy{},
 	}
 	w.system = "fairway-" + w.id
+	for _, p := range w.lab.planes {
+		if err := p.Inventory(t.Context(), w.system); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := githttp.Init(filepath.Join(w.root, "platform.git"), "main"); err != nil {
 		t.Fatal(err)
 	}

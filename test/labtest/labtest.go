@@ -7,6 +7,7 @@ package labtest
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,6 +72,10 @@ func Run(opts Options) (*Plane, error) {
 	}
 	p, err := run(binary, dir, opts)
 	if err != nil {
+		return nil, fmt.Errorf("start plane: %w", err)
+	}
+	if err := p.prepare(context.Background()); err != nil {
+		p.stop()
 		return nil, fmt.Errorf("start plane: %w", err)
 	}
 	if opts.Dir == "" {

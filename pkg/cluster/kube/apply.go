@@ -67,9 +67,9 @@ func (c *Cluster) apply(ctx context.Context, r ApplyRequest) (fields map[string]
 	if r.DryRun {
 		req = req.Param("dryRun", metav1.DryRunAll)
 	}
-	a, err := do(ctx, req)
+	a, err := do(ctx, as(req, r.As))
 	if err != nil {
-		return nil, false, c.refuseApply(r, res, err)
+		return nil, false, inName(r.As, c.refuseApply(r, res, err))
 	}
 	if fields, err = a.objectOf(id, r.DryRun); err != nil {
 		return nil, false, fmt.Errorf("apply %s: %w", id, err)

@@ -21,6 +21,10 @@ import (
 //
 // Only the delete gate in package apply may call this.
 func (c *Cluster) Delete(ctx context.Context, id object.ID, uid, resourceVersion string) error {
+	return c.delete(ctx, id, uid, resourceVersion, "")
+}
+
+func (c *Cluster) delete(ctx context.Context, id object.ID, uid, resourceVersion, user string) error {
 	if uid == "" || resourceVersion == "" {
 		return fmt.Errorf("delete %s: uid and resourceVersion are both needed", id)
 	}
@@ -37,8 +41,8 @@ func (c *Cluster) Delete(ctx context.Context, id object.ID, uid, resourceVersion
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", id, err)
 	}
-	if _, err = do(ctx, c.client.short.Delete().AbsPath(res.path(id)).Body(body)); err != nil {
-		err = refusalOf("delete", id, err, c.index.secretive(id))
+	if _, err = do(ctx, as(c.client.short.Delete().AbsPath(res.path(id)).Body(body), user)); err != nil {
+		err = inName(user, refusalOf("delete", id, err, c.index.secretive(id)))
 		if errors.Is(err, cluster.ErrNoNamespace) {
 			return fmt.Errorf("delete %s: its namespace is going away: %w", id, err)
 		}

@@ -14,6 +14,10 @@ import (
 // those that only this unit declared go, as they would within one unit. It is
 // bound to the object of that UID; one that is gone is nothing to give up.
 func (c *Cluster) Yield(ctx context.Context, id object.ID, uid, unit string) error {
+	return c.yield(ctx, id, uid, unit, "")
+}
+
+func (c *Cluster) yield(ctx context.Context, id object.ID, uid, unit, user string) error {
 	res, err := c.locate(ctx, "give up", id, Kind{Group: id.Group, Kind: id.Kind})
 	if err != nil {
 		return err
@@ -27,8 +31,8 @@ func (c *Cluster) Yield(ctx context.Context, id object.ID, uid, unit string) err
 		return fmt.Errorf("give up %s: %w", id, err)
 	}
 	req := c.client.patch(types.ApplyPatchType, res.path(id), body).Param("fieldManager", manager(unit)).Param("force", "true")
-	if _, err := do(ctx, req); err != nil {
-		return refusalOf("give up", id, err, c.index.secretive(id))
+	if _, err := do(ctx, as(req, user)); err != nil {
+		return inName(user, refusalOf("give up", id, err, c.index.secretive(id)))
 	}
 	return nil
 }
@@ -44,6 +48,10 @@ func apiVersion(res resource) string {
 // mark goes, and the unit's ownership of fields with it, while every value
 // stays. It is bound to exactly the object that was read.
 func (c *Cluster) Release(ctx context.Context, id object.ID, uid, unit string) error {
+	return c.release(ctx, id, uid, unit, "")
+}
+
+func (c *Cluster) release(ctx context.Context, id object.ID, uid, unit, user string) error {
 	res, err := c.locate(ctx, "release", id, Kind{Group: id.Group, Kind: id.Kind})
 	if err != nil {
 		return err
@@ -65,8 +73,8 @@ func (c *Cluster) Release(ctx context.Context, id object.ID, uid, unit string) e
 		return fmt.Errorf("release %s: %w", id, err)
 	}
 	req := c.client.patch(types.MergePatchType, res.path(id), body).Param("fieldManager", managerPrefix+"release")
-	if _, err := do(ctx, req); err != nil {
-		return refusalOf("release", id, err, c.index.secretive(id))
+	if _, err := do(ctx, as(req, user)); err != nil {
+		return inName(user, refusalOf("release", id, err, c.index.secretive(id)))
 	}
 	return nil
 }
