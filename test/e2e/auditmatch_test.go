@@ -158,3 +158,24 @@ func (w *world) mustNoticeForgery(data string, from instant) {
 		w.t.Errorf("a forged log: %v, %s", err, text)
 	}
 }
+
+// TestLeaseIsTakenDown: a daemon that holds a Lease explains each renewal by the
+// one record it made when it took it.
+func TestLeaseIsTakenDown(t *testing.T) {
+	w := newProcessWorld(t, inDevOnly)
+	data, from := filepath.Join(t.TempDir(), "data"), w.lab.now(t)
+	p := w.spawn(data, "--lease")
+	w.synced(t)
+	renewals := func() int {
+		return len(slices.DeleteFunc(w.writes(from), func(r request) bool { return r.Object.Resource != "leases" }))
+	}
+	eventually(t, patience, "the Lease is renewed", func() string {
+		if renewals() < 4 { // two clusters, taken and renewed
+			return "not yet"
+		}
+		return ""
+	})
+	p.end(t, syscall.SIGTERM)
+	w.matched(data, from)
+	w.swept()
+}
