@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval"
@@ -29,7 +30,9 @@ func (a *app) open() (*workspace, error) {
 	if err != nil {
 		return nil, err
 	}
+	debug.SetGCPercent(400) // the process is short: memory it would not use again is cheaper than looking for it
 	w := &workspace{top: top, evaluator: newEvaluator(filepath.Join(cacheDir(), "results"), nil, a)}
+	w.evaluator.Fleet = top
 	return w, nil
 }
 

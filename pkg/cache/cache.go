@@ -111,6 +111,8 @@ func (c *Cache) scan() error {
 	if n, _ := c.file.ReadAt(head, 0); string(head[:n]) != magic || info.Size() > maxFile {
 		return c.restart()
 	}
+	const usual = 2 << 10 // the length of a record
+	c.index = make(map[Key]location, info.Size()/usual)
 	pos := int64(len(magic))
 	var h [headerSize]byte
 	for {

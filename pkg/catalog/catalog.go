@@ -75,8 +75,7 @@ type Declared struct {
 	// nil for a declaration that is there and does not evaluate.
 	Data json.RawMessage
 	// Positions tells for each field a person wrote where it stands.
-	// Example: "scale.max" is at teams/shop/checkout/service.cue:14:9.
-	Positions map[string]diag.Position
+	Positions Positions
 }
 
 // Broken reports that the declaration is there and does not evaluate, so that
@@ -86,7 +85,7 @@ func (d Declared) Broken() bool { return d.Data == nil }
 // At returns where a field stands, or the nearest enclosing field, or the file.
 func (d Declared) At(field string) diag.Position {
 	for field != "" {
-		if pos, ok := d.Positions[field]; ok {
+		if pos, ok := d.Positions.Find(field); ok {
 			return pos
 		}
 		i := strings.LastIndexByte(field, '.')

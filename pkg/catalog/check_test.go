@@ -11,7 +11,7 @@ import (
 )
 
 func declared(name, source string, positions map[string]diag.Position) catalog.Declared {
-	return catalog.Declared{Name: name, Source: source, Data: []byte("{}"), Positions: positions}
+	return catalog.Declared{Name: name, Source: source, Data: []byte("{}"), Positions: catalog.PackPositions(positions)}
 }
 
 func at(file string, line, column int) diag.Position {

@@ -143,7 +143,7 @@ func (st *State) TwinsOf(source string) diag.List {
 }
 
 func (e *entry) at(field string) diag.Position {
-	if pos, ok := e.result.Positions[field]; ok {
+	if pos, ok := e.result.Positions.Find(field); ok {
 		return pos
 	}
 	return diag.Position{File: e.place.source(), Line: 1, Column: 1}
@@ -196,20 +196,12 @@ func (st *State) forget(p place) {
 
 // put decodes what the engine itself looks at and adds the declaration.
 func (e *entry) put(c *catalog.Catalog) {
-	p := e.place
-	d := catalog.Declared{Name: p.name(), Source: p.source(), Data: e.result.Data, Positions: e.result.Positions}
-	if len(e.diags) > 0 {
-		d.Data = nil
-	}
+	p, d := e.place, e.declared()
 	switch p.kind {
 	case protocol.Team:
 		c.Teams[p.team] = teamOf(d, e.standing(d))
 	case protocol.Service:
-		s := serviceOf(d, p.team)
-		if e.good != nil {
-			s.LastGood = serviceOf(catalog.Declared{Name: d.Name, Source: d.Source, Data: e.good.result.Data}, p.team)
-		}
-		c.Services[p.service] = s
+		c.Services[p.service] = e.asService()
 	case protocol.Environment:
 		c.Environments[p.environment] = environmentOf(d, e.standing(d))
 	case protocol.Cluster:
@@ -236,6 +228,27 @@ func teamOf(d catalog.Declared, standing json.RawMessage) *catalog.Team {
 	}
 	_ = json.Unmarshal(standing, &fields) // typed by the schema
 	return &catalog.Team{Declared: d, Namespace: fields.Namespace}
+}
+
+func (e *entry) declared() catalog.Declared {
+	d := catalog.Declared{Name: e.place.name(), Source: e.place.source(), Data: e.result.Data, Positions: e.result.Positions}
+	if len(e.diags) > 0 {
+		d.Data = nil
+	}
+	return d
+}
+
+// asService is the entry as a service; it is decoded once.
+func (e *entry) asService() *catalog.Service {
+	if e.service != nil {
+		return e.service
+	}
+	d := e.declared()
+	e.service = serviceOf(d, e.place.team)
+	if e.good != nil {
+		e.service.LastGood = serviceOf(catalog.Declared{Name: d.Name, Source: d.Source, Data: e.good.result.Data}, e.place.team)
+	}
+	return e.service
 }
 
 // environmentOf reads where an environment runs from its data, or from those of

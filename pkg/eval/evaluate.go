@@ -28,6 +28,8 @@ type Evaluator struct {
 	Cache *cache.Cache
 	// Engine names the version of this binary; a result never outlives it.
 	Engine string
+	// Fleet tells fleets on one cache apart. Example: the repository's folder.
+	Fleet string
 }
 
 // State is the catalog of one tree and what is needed to bring it to the next:
@@ -42,25 +44,32 @@ type State struct {
 	twins    map[string]bool     // identities with more than one source
 	broken   map[string]bool     // sources with mistakes
 	strays   map[string]bool
+
+	// A state that was resumed knows of its tree the outline of what can be declared,
+	// and looks at those sources again of which only that they were broken was kept.
+	resumed bool
+	again   map[string]bool
+	drift   int       // declarations looked at since all was kept
+	kept    cache.Key // the platform under which that was
 }
 
 // entry is one declaration as it was last evaluated.
 type entry struct {
-	place  place
-	key    cache.Key
-	result result
-	diags  diag.List
+	place   place
+	result  result
+	diags   diag.List
+	service *catalog.Service // of a service, once it was decoded
 	// good is the newest earlier version that evaluates, of a broken service or
 	// environment.
 	good *entry
 }
 
-// result is what evaluation gave, in the form it is kept.
+// result is what evaluation gave.
 type result struct {
-	Imports   []string                 `json:"imports,omitempty"`
-	Data      json.RawMessage          `json:"data,omitempty"`
-	Positions map[string]diag.Position `json:"positions,omitempty"`
-	Faults    []protocol.Fault         `json:"faults,omitempty"`
+	Imports   []string
+	Data      json.RawMessage
+	Positions catalog.Positions
+	Faults    []protocol.Fault
 }
 
 // NewState is the state of an empty tree.
@@ -88,7 +97,7 @@ type History func(dir string, visit func(*git.Tree) bool) error
 
 // Advance brings the state to another tree. On an error the state is as before.
 func (e *Evaluator) Advance(ctx context.Context, st *State, tree *git.Tree, history History) (Delta, error) {
-	changes, err := git.Diff(st.Tree, tree)
+	changes, err := st.changesTo(tree)
 	if err != nil {
 		return Delta{}, fmt.Errorf("compare trees: %w", err)
 	}
@@ -119,6 +128,8 @@ func (e *Evaluator) Advance(ctx context.Context, st *State, tree *git.Tree, hist
 	for source, ent := range evaluated {
 		st.commit(source, ent, &delta)
 	}
+	st.drift += len(evaluated) - len(st.again)
+	st.resumed, st.again = false, nil
 	delta.sort()
 	return delta, nil
 }
@@ -130,6 +141,9 @@ func dirtyPlaces(st *State, changes []git.Change, next platform) map[string]plac
 		if p, ok := placeOf(c.Path); ok {
 			dirty[p.source()] = p
 		}
+	}
+	for source := range st.again {
+		dirty[source] = st.entries[source].place
 	}
 	if next.digest == st.platform.digest {
 		return dirty
@@ -191,39 +205,55 @@ func (e *Evaluator) evaluateAll(ctx context.Context, tree *git.Tree, p platform,
 }
 
 // evaluate finds one declaration's result, in the cache or by asking a worker.
+// Its files are read only for a worker: their hashes say whether they are known.
 func (e *Evaluator) evaluate(ctx context.Context, tree *git.Tree, p platform, pl place) (ent *entry, ran bool, err error) {
-	files, id, faults, err := readPlace(tree, pl)
-	if err != nil || len(files) == 0 && len(faults) == 0 {
+	names, id, faults, err := listPlace(tree, pl)
+	if err != nil || len(names) == 0 && len(faults) == 0 {
 		return nil, false, err
 	}
-	ent = &entry{place: pl, key: cache.KeyOf("declaration", e.Engine, string(pl.kind), pl.source(), id)}
-	if len(faults) > 0 {
-		ent.result.Faults = faults
-	} else if ent.result, ran, err = e.resultOf(ctx, p, pl, files, ent.key); err != nil {
-		return nil, false, err
+	ent = &entry{place: pl}
+	key := cache.KeyOf("declaration", e.Engine, string(pl.kind), pl.source(), id)
+	known := false
+	if len(faults) == 0 {
+		ent.result, known = e.known(p, pl, key)
+	}
+	if !known {
+		if ent.result, ran, err = e.askFor(ctx, tree, p, pl, names, faults, key); err != nil {
+			return nil, false, err
+		}
 	}
 	ent.diags = ent.check()
 	return ent, ran, nil
 }
 
-// resultOf looks a result up by the declaration's own files, which tell what
-// it imports, and then by those imports' content too.
-func (e *Evaluator) resultOf(ctx context.Context, p platform, pl place, files map[string]string, key cache.Key) (result, bool, error) {
+// known looks a result up by the declaration's own files, which tell what it
+// imports, and then by those imports' content too.
+func (e *Evaluator) known(p platform, pl place, key cache.Key) (result, bool) {
 	var imports []string
-	if e.load(key, &imports) {
-		var res result
-		if e.load(withImports(key, p.closure(pl.kind, imports)), &res) {
-			return res, false, nil
-		}
+	if !e.load(key, &imports) {
+		return result{}, false
+	}
+	return e.loadResult(withImports(key, p.closure(pl.kind, imports)))
+}
+
+// askFor reads a declaration's files and has a worker evaluate them, unless there
+// is a file that must not be read.
+func (e *Evaluator) askFor(ctx context.Context, tree *git.Tree, p platform, pl place, names []git.Entry, faults []protocol.Fault, key cache.Key) (result, bool, error) {
+	files, more, err := readFiles(tree, pl, names)
+	if err != nil {
+		return result{}, false, err
+	}
+	if faults = append(faults, more...); len(faults) > 0 {
+		return result{Faults: faults}, false, nil
 	}
 	a, err := e.Pool.ask(ctx, protocol.Question{Declare: &protocol.Declare{Kind: pl.kind, Dir: pl.dir, Files: files, Field: pl.field}})
 	if err != nil {
 		return result{}, false, fmt.Errorf("evaluate %s: %w", pl.source(), err)
 	}
-	res := result{Imports: a.Imports, Data: a.Data, Positions: a.Positions, Faults: a.Faults}
+	res := result{Imports: a.Imports, Data: a.Data, Positions: catalog.PackPositions(a.Positions), Faults: a.Faults}
 	if !killedAny(a.Faults) { // what was killed may have been unlucky; it is tried again next time
 		e.save(key, a.Imports)
-		e.save(withImports(key, p.closure(pl.kind, a.Imports)), res)
+		e.saveResult(withImports(key, p.closure(pl.kind, a.Imports)), res)
 	}
 	return res, true, nil
 }
@@ -232,8 +262,8 @@ func killedAny(faults []protocol.Fault) bool {
 	return slices.ContainsFunc(faults, func(f protocol.Fault) bool { return f.Code == protocol.CodeKilled || f.Code == protocol.CodeNoSession })
 }
 
-func withImports(key cache.Key, closure string) cache.Key {
-	return cache.KeyOf(string(key[:]), closure)
+func withImports(key, closure cache.Key) cache.Key {
+	return cache.KeyOf(string(key[:]), string(closure[:]))
 }
 
 func (e *Evaluator) load(key cache.Key, v any) bool {

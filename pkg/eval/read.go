@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
@@ -14,45 +16,74 @@ import (
 	"github.com/fairway-dev/fairway/pkg/git"
 )
 
-// readPlace reads a declaration's files. id identifies their content; faults
-// are files that must not be read at all.
-func readPlace(tree *git.Tree, pl place) (files map[string]string, id string, faults []protocol.Fault, err error) {
-	entries, err := tree.ReadDir(pl.dir)
-	if errors.Is(err, git.ErrNotFound) {
-		return nil, "", nil, nil
+// listPlace finds a declaration's files. id identifies their content; faults are
+// names that must not be read at all.
+func listPlace(tree *git.Tree, pl place) (names []git.Entry, id string, faults []protocol.Fault, err error) {
+	entries, err := entriesOf(tree, pl)
+	if errors.Is(err, git.ErrNotFound) || errors.Is(err, git.ErrNotFile) {
+		return nil, "", nil, nil // or a link or file stands where its folder was
 	}
 	if err != nil {
 		return nil, "", nil, err
 	}
-	files = map[string]string{}
 	var ids strings.Builder
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name, ".cue") || !pl.whole && e.Name != pl.file {
+		if !strings.HasSuffix(e.Name, ".cue") {
 			continue
 		}
-		name := path.Join(pl.dir, e.Name)
-		text, fault, err := readFile(tree, name, e)
+		if fault := notAFile(path.Join(pl.dir, e.Name), e); fault != nil {
+			faults = append(faults, *fault)
+			continue
+		}
+		names = append(names, e)
+		ids.WriteString(e.Name + "\x00" + e.Hash.String() + "\n")
+	}
+	return names, ids.String(), faults, nil
+}
+
+func entriesOf(tree *git.Tree, pl place) ([]git.Entry, error) {
+	if pl.whole {
+		return tree.ReadDir(pl.dir)
+	}
+	hash, kind, err := tree.Hash(pl.source())
+	if err != nil {
+		return nil, err
+	}
+	return []git.Entry{{Name: pl.file, Kind: kind, Hash: hash}}, nil
+}
+
+// readFiles reads a declaration's files by name.
+func readFiles(tree *git.Tree, pl place, names []git.Entry) (files map[string]string, faults []protocol.Fault, err error) {
+	files = map[string]string{}
+	for _, e := range names {
+		text, fault, err := readFile(tree, path.Join(pl.dir, e.Name), e)
 		switch {
 		case err != nil:
-			return nil, "", nil, err
+			return nil, nil, err
 		case fault != nil:
 			faults = append(faults, *fault)
 		default:
 			files[e.Name] = text
-			ids.WriteString(e.Name + "\x00" + e.Hash.String() + "\n")
 		}
 	}
-	return files, ids.String(), faults, nil
+	return files, faults, nil
+}
+
+func notAFile(name string, e git.Entry) *protocol.Fault {
+	if e.Kind == git.File {
+		return nil
+	}
+	return &protocol.Fault{
+		Code: "not-a-file", Pos: diag.Position{File: name}, Message: fmt.Sprintf("%s is a %s", path.Base(name), e.Kind),
+		Hint: "write an ordinary file: links and submodules are never followed",
+	}
 }
 
 // readFile reads one file; what is no ordinary text of ordinary size is a Fault.
 func readFile(tree *git.Tree, name string, e git.Entry) (string, *protocol.Fault, error) {
 	at := diag.Position{File: name}
-	if e.Kind != git.File {
-		return "", &protocol.Fault{
-			Code: "not-a-file", Pos: at, Message: fmt.Sprintf("%s is a %s", path.Base(name), e.Kind),
-			Hint: "write an ordinary file: links and submodules are never followed",
-		}, nil
+	if fault := notAFile(name, e); fault != nil {
+		return "", fault, nil
 	}
 	raw, err := tree.ReadFile(name)
 	switch {
@@ -73,6 +104,14 @@ type platform struct {
 	// packages gives each package's own content and its imports, by folder.
 	packages map[string]packageInfo
 	faults   []protocol.Fault
+	closures *closures
+}
+
+// closures remembers the closures that were asked for: thousands of declarations
+// import the same few packages.
+type closures struct {
+	mu sync.Mutex
+	by map[string]cache.Key
 }
 
 type packageInfo struct {
@@ -82,7 +121,7 @@ type packageInfo struct {
 
 // loadPlatform reads schema/ and platform/ and hands them to the workers.
 func (e *Evaluator) loadPlatform(ctx context.Context, tree *git.Tree) (platform, error) {
-	files, p := map[string]string{}, platform{packages: map[string]packageInfo{}}
+	files, p := map[string]string{}, platform{packages: map[string]packageInfo{}, closures: &closures{by: map[string]cache.Key{}}}
 	for _, root := range []string{"schema", "platform"} {
 		if err := p.gather(tree, root, files); err != nil {
 			return platform{}, fmt.Errorf("read the platform: %w", err)
@@ -153,7 +192,26 @@ func (p *platform) gather(tree *git.Tree, dir string, files map[string]string) e
 
 // closure identifies everything a declaration reads beside its own files: the
 // packages it imports, and theirs.
-func (p platform) closure(k protocol.Kind, imports []string) string {
+func (p platform) closure(k protocol.Kind, imports []string) cache.Key {
+	if k != protocol.Service {
+		imports = append(slices.Clone(imports), "schema")
+	}
+	if p.closures == nil {
+		return p.digestOf(imports) // the platform of an empty tree
+	}
+	p.closures.mu.Lock()
+	defer p.closures.mu.Unlock()
+	name := strings.Join(imports, "\n")
+	key, ok := p.closures.by[name]
+	if !ok {
+		key = p.digestOf(imports)
+		p.closures.by[name] = key
+	}
+	return key
+}
+
+// digestOf digests packages and all they import.
+func (p platform) digestOf(packages []string) cache.Key {
 	seen := map[string]bool{}
 	var visit func(dir string)
 	visit = func(dir string) {
@@ -165,18 +223,15 @@ func (p platform) closure(k protocol.Kind, imports []string) string {
 			visit(next)
 		}
 	}
-	for _, dir := range imports {
+	for _, dir := range packages {
 		visit(dir)
 	}
-	if k != protocol.Service {
-		visit("schema")
-	}
-	var b strings.Builder
+	var parts []string
 	for _, dir := range sortedKeys(seen) {
-		b.WriteString(dir + "\n" + p.packages[dir].content)
+		parts = append(parts, dir, p.packages[dir].content)
 	}
-	return b.String()
+	return cache.KeyOf(parts...)
 }
 
 // closureOf identifies everything a package's #Unit reads.
-func (p platform) closureOf(dir string) string { return p.closure(protocol.Service, []string{dir}) }
+func (p platform) closureOf(dir string) cache.Key { return p.closure(protocol.Service, []string{dir}) }

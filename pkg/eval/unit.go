@@ -27,7 +27,8 @@ func (e *Evaluator) UnitKey(st *State, q UnitQuestion) (cache.Key, error) {
 	if err != nil {
 		return cache.Key{}, fmt.Errorf("encode stamp: %w", err)
 	}
-	return cache.KeyOf("unit", e.Engine, q.Package, st.platform.closureOf(q.Package), string(q.Input), string(marks)), nil
+	closure := st.platform.closureOf(q.Package)
+	return cache.KeyOf("unit", e.Engine, q.Package, string(closure[:]), string(q.Input), string(marks)), nil
 }
 
 // Unit renders one unit by the #Unit of a platform package. Equal inputs and

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -58,12 +59,32 @@ type Change struct {
 	Generation int
 }
 
-// Advance brings the fleet to a tree. Where it fails, the next one starts from
-// nothing, which the cache makes cheap.
+// Advance brings the fleet to a tree. The first one starts from the fleet as an
+// earlier process kept it, if there is one. Where one fails, the next starts so
+// again, or from nothing, which the cache makes cheap.
 func (f *Fleet) Advance(ctx context.Context, tree *git.Tree, history eval.History) (Change, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	anew := f.declared.Tree == nil
+	change, resumed := Change{}, false
+	if anew {
+		change, resumed = f.resume(ctx, tree, history)
+	}
+	if !resumed {
+		var err error
+		if change, err = f.advance(ctx, tree, history); err != nil {
+			return Change{}, err
+		}
+	}
+	change.Generation = f.publish(&change.Delta, anew)
+	f.renderer.Keep(f.declared, f.units)
+	if f.evaluator.Cache != nil {
+		_ = f.evaluator.Cache.Flush() // a cache that cannot be written costs time only
+	}
+	return change, nil
+}
+
+func (f *Fleet) advance(ctx context.Context, tree *git.Tree, history eval.History) (Change, error) {
 	declared, err := f.evaluator.Advance(ctx, f.declared, tree, history)
 	if err != nil {
 		return Change{}, fmt.Errorf("evaluate: %w", err)
@@ -73,11 +94,24 @@ func (f *Fleet) Advance(ctx context.Context, tree *git.Tree, history eval.Histor
 		f.declared, f.units = eval.NewState(), render.NewState()
 		return Change{}, err
 	}
-	generation := f.publish(&delta, anew)
-	if f.evaluator.Cache != nil {
-		_ = f.evaluator.Cache.Flush() // a cache that cannot be written costs time only
+	return Change{Delta: delta, Declarations: declared.Evaluations}, nil
+}
+
+// resume starts from the fleet as it was kept. Where that does not work the
+// fleet is empty as before: what was kept is a help and never a condition.
+func (f *Fleet) resume(ctx context.Context, tree *git.Tree, history eval.History) (Change, bool) {
+	declared, units, ok := f.renderer.Resume(ctx, tree)
+	if !ok {
+		return Change{}, false
 	}
-	return Change{Delta: delta, Declarations: declared.Evaluations, Generation: generation}, nil
+	f.declared, f.units = declared, units
+	change, err := f.advance(ctx, tree, history)
+	if err != nil {
+		f.declared, f.units = eval.NewState(), render.NewState()
+		return Change{}, false
+	}
+	change.Changed = slices.Collect(maps.Keys(f.units.Units)) // to who starts, all is new
+	return change, true
 }
 
 // publish shows the loops what changed. After a start from nothing the delta

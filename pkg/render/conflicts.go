@@ -72,8 +72,13 @@ func (c *conflicts) remove(u *Unit, t *touched) {
 }
 
 func drop[K comparable](m map[K][]catalog.UnitKey, key K, unit catalog.UnitKey) {
-	m[key] = slices.DeleteFunc(m[key], func(k catalog.UnitKey) bool { return k == unit })
-	if len(m[key]) == 0 {
+	var left []catalog.UnitKey
+	for _, k := range m[key] {
+		if k != unit {
+			left = append(left, k)
+		}
+	}
+	if m[key] = left; len(left) == 0 {
 		delete(m, key)
 	}
 }
@@ -81,12 +86,30 @@ func drop[K comparable](m map[K][]catalog.UnitKey, key K, unit catalog.UnitKey) 
 func (c *conflicts) add(u *Unit, t *touched) {
 	for _, id := range u.idents {
 		t.idents[id] = true
-		c.idents[id] = append(c.idents[id], u.Key)
 	}
 	for _, claim := range u.claims {
 		t.claims[anywhere(claim)] = true
-		c.claims[anywhere(claim)] = append(c.claims[anywhere(claim)], u.Key)
 	}
+	c.enter(u)
+}
+
+// enter notes what a unit declares.
+func (c *conflicts) enter(u *Unit) {
+	self := []catalog.UnitKey{u.Key} // for what it alone declares, which is almost all
+	for _, id := range u.idents {
+		c.idents[id] = join(c.idents[id], self)
+	}
+	for _, claim := range u.claims {
+		c.claims[anywhere(claim)] = join(c.claims[anywhere(claim)], self)
+	}
+}
+
+// join never writes to either list's memory.
+func join(keys, self []catalog.UnitKey) []catalog.UnitKey {
+	if len(keys) == 0 {
+		return self
+	}
+	return slices.Concat(keys, self)
 }
 
 // settle brings the diagnostics of every unit that shares something touched up
@@ -182,7 +205,7 @@ func at(cat *catalog.Catalog, key catalog.UnitKey, field string) diag.Position {
 	if s == nil {
 		return diag.Position{}
 	}
-	if pos, ok := s.Positions["environments."+key.Environment+"."+field]; ok {
+	if pos, ok := s.Positions.Find("environments." + key.Environment + "." + field); ok {
 		return pos
 	}
 	return s.At(field)
@@ -204,7 +227,7 @@ func subjectOf(cat *catalog.Catalog, key catalog.UnitKey) diag.Subject {
 // Diags lists everything wrong between declarations and in rendering.
 func (st *State) Diags() diag.List {
 	var list diag.List
-	for _, key := range slices.Sorted(maps.Keys(st.checks)) {
+	for _, key := range st.sortedChecks() {
 		list = append(list, st.checks[key]...)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(st.faulty), compareKeys) {

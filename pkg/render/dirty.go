@@ -1,6 +1,7 @@
 package render
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
@@ -134,6 +135,7 @@ func add[K, V comparable](m map[K]map[V]bool, key K, value V) {
 func (st *State) dirty(cat *catalog.Catalog, changed eval.Delta) map[catalog.UnitKey]bool {
 	parts, everywhere := st.dirtyParts(cat, changed)
 	out := map[catalog.UnitKey]bool{}
+	maps.Copy(out, st.again)
 	for part := range parts {
 		for key := range st.links.units[part] {
 			out[key] = true

@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"maps"
@@ -19,13 +20,14 @@ import (
 // TestIncrementalEqualsFull is invariant 5: whatever the history of edits, the
 // fleet brought along it step by step is the one made from nothing at its end.
 func TestIncrementalEqualsFull(t *testing.T) {
-	base, e, dir, n := realPlatform(t), newEvaluator(t), t.TempDir(), 0
+	base, e, dir, n, resumed := realPlatform(t), newEvaluator(t), t.TempDir(), 0, 0
 	few(t, "12")
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		w := newWorld(t, e, filepath.Join(dir, fmt.Sprint(n)))
 		c := newCompany()
 		w.advance(c.write(base))
+		w.keep()
 		for range rapid.IntRange(1, 12).Draw(rt, "edits") {
 			for range rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(rt, "together") {
 				c.edit(rt)
@@ -34,8 +36,21 @@ func TestIncrementalEqualsFull(t *testing.T) {
 			if diff := w.compareWithFull(); diff != "" {
 				rt.Fatalf("brought along and made anew differ (-full +incremental)\n%s", diff)
 			}
+			diff, ok := w.compareWithResumed()
+			if diff != "" {
+				rt.Fatalf("brought along and resumed differ (-resumed +incremental)\n%s", diff)
+			}
+			if ok {
+				resumed++
+			}
+			if rapid.IntRange(0, 2).Draw(rt, "keep") == 0 {
+				w.keep()
+			}
 		}
 	})
+	if resumed == 0 {
+		t.Error("no fleet was resumed")
+	}
 }
 
 // few bounds how many histories are tried, unless the command line says how many.
@@ -56,6 +71,30 @@ func (w *world) compareWithFull() string {
 	es, st := eval.NewState(), render.NewState()
 	w.step(es, st)
 	return cmp.Diff(look(es, st), look(w.es, w.st), cmpopts.EquateEmpty())
+}
+
+// keep keeps the fleet as it is now.
+func (w *world) keep() {
+	w.t.Helper()
+	render.KeepNow(&render.Renderer{Evaluator: w.eval}, w.es, w.st)
+}
+
+// compareWithResumed starts from the fleet as it was kept last. It reports false
+// where none was kept of this platform.
+func (w *world) compareWithResumed() (string, bool) {
+	w.t.Helper()
+	tree, err := w.store.Tree(w.head)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	es, st, ok := (&render.Renderer{Evaluator: w.eval}).Resume(context.Background(), tree)
+	if !ok {
+		return "", false
+	}
+	if declared, delta := w.step(es, st); declared.Evaluations > 0 || delta.Evaluations > 0 {
+		w.t.Errorf("resuming evaluated %d declarations and %d units that are known", declared.Evaluations, delta.Evaluations)
+	}
+	return cmp.Diff(look(es, st), look(w.es, w.st), cmpopts.EquateEmpty()), true
 }
 
 // edit makes one random change to the company.

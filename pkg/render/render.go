@@ -8,12 +8,12 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
@@ -79,17 +79,18 @@ type State struct {
 	Unknown map[string]bool
 
 	links     links
-	checks    map[string]diag.List // by subject: what is wrong between declarations
+	checks    map[checked]diag.List // what is wrong between declarations
 	conflicts *conflicts
 	verdicts  *verdicts
 	faulty    map[catalog.UnitKey]bool // units with diagnostics
+	again     map[catalog.UnitKey]bool // units that a resumed fleet has to look at once more
 }
 
 // NewState is the fleet of an empty catalog.
 func NewState() *State {
 	return &State{
 		Units: map[catalog.UnitKey]*Unit{}, Unknown: map[string]bool{},
-		links: newLinks(), checks: map[string]diag.List{}, conflicts: newConflicts(), verdicts: newVerdicts(),
+		links: newLinks(), checks: map[checked]diag.List{}, conflicts: newConflicts(), verdicts: newVerdicts(),
 		faulty: map[catalog.UnitKey]bool{},
 	}
 }
@@ -142,6 +143,7 @@ func (r *Renderer) Advance(ctx context.Context, st *State, es *eval.State, chang
 			delta.Changed = append(delta.Changed, key)
 		}
 	}
+	st.again = nil
 	slices.SortFunc(delta.Changed, compareKeys)
 	slices.SortFunc(delta.Removed, compareKeys)
 	return delta, nil
@@ -159,17 +161,8 @@ func unknown(cat *catalog.Catalog) map[string]bool {
 
 // recheck repeats the checks between declarations that the change can touch.
 func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
-	set := func(key string, list diag.List) {
-		delete(st.checks, key)
-		if len(list) > 0 {
-			st.checks[key] = list
-		}
-	}
 	if len(changed.Teams) > 0 || len(changed.Environments) > 0 {
-		maps.DeleteFunc(st.checks, func(key string, _ diag.List) bool { return strings.HasPrefix(key, "team ") })
-		for name, list := range st.links.taken {
-			set("team "+name, list)
-		}
+		st.checkTeams()
 	}
 	services, releases, environments := changed.Services, changed.Releases, changed.Environments
 	if len(changed.Environments) > 0 || len(changed.Teams) > 0 {
@@ -182,17 +175,51 @@ func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
 		environments = slices.Collect(maps.Keys(cat.Environments))
 	}
 	for _, name := range services {
-		set("service "+name, cat.CheckService(name))
+		st.check(cat, checked{service: name})
 		for key := range st.links.releasesOf(cat, name) {
 			releases = append(releases, key)
 		}
 	}
 	for _, key := range append(releases, changed.Releases...) {
-		set("release "+key.Environment+" "+key.Service, cat.CheckRelease(key))
+		st.check(cat, checked{environment: key.Environment, service: key.Service})
 	}
 	for _, name := range append(environments, changed.Environments...) {
-		set("environment "+name, cat.CheckEnvironment(name))
+		st.check(cat, checked{environment: name})
 	}
+}
+
+// checked is what a check looks at: a team, a service, an environment, or the
+// release of the one in the other.
+type checked struct{ team, environment, service string }
+
+// checkTeams notes which teams share their namespaces.
+func (st *State) checkTeams() {
+	maps.DeleteFunc(st.checks, func(what checked, _ diag.List) bool { return what.team != "" })
+	for name, list := range st.links.taken {
+		st.checks[checked{team: name}] = list
+	}
+}
+
+func (st *State) check(cat *catalog.Catalog, what checked) {
+	var list diag.List
+	switch {
+	case what.environment == "":
+		list = cat.CheckService(what.service)
+	case what.service == "":
+		list = cat.CheckEnvironment(what.environment)
+	default:
+		list = cat.CheckRelease(catalog.ReleaseKey{Environment: what.environment, Service: what.service})
+	}
+	delete(st.checks, what)
+	if len(list) > 0 {
+		st.checks[what] = list
+	}
+}
+
+func (st *State) sortedChecks() []checked {
+	return slices.SortedFunc(maps.Keys(st.checks), func(a, b checked) int {
+		return cmp.Or(cmp.Compare(a.team, b.team), cmp.Compare(a.environment, b.environment), cmp.Compare(a.service, b.service))
+	})
 }
 
 func (st *State) replace(key catalog.UnitKey, now *Unit, touched *touched) {
@@ -216,13 +243,7 @@ func same(a, b *Unit) bool {
 }
 
 func compareKeys(a, b catalog.UnitKey) int {
-	switch {
-	case a.String() < b.String():
-		return -1
-	case a == b:
-		return 0
-	}
-	return 1
+	return cmp.Or(cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Service, b.Service))
 }
 
 func (r *Renderer) renderAll(ctx context.Context, st *State, es *eval.State, dirty map[catalog.UnitKey]bool) (map[catalog.UnitKey]*Unit, int, error) {

@@ -68,7 +68,7 @@ func Verdict(es *eval.State, st *State) object.Digest {
 	for _, d := range es.Diags().Sorted() {
 		writeDiag(h, d)
 	}
-	for _, key := range sortedNames(st.checks) {
+	for _, key := range st.sortedChecks() {
 		for _, d := range st.checks[key] {
 			writeDiag(h, d)
 		}

@@ -1,0 +1,8 @@
+package render
+
+import "github.com/fairway-dev/fairway/pkg/eval"
+
+// KeepNow keeps a fleet whether it pays or not.
+func KeepNow(r *Renderer, es *eval.State, st *State) {
+	r.Evaluator.KeepState(es, st.write(es.Catalog))
+}
