@@ -21,7 +21,7 @@ func TestBadDaemons(t *testing.T) {
 	lab, ref := theLab(t), theReference(t)
 	maps := schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	cart := func(r *campaign.Run, do func(ctx context.Context, api dynamic.ResourceInterface) error) error {
-		client, err := r.Fairway("local")
+		client, err := r.Fairway("local", workload.Space("shop", "dev"))
 		if err != nil {
 			return err
 		}

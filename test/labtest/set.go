@@ -49,7 +49,7 @@ func RunSet(names ...string) (*Set, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			errs = append(errs, err)
-			if err == nil {
+			if p != nil {
 				s.Planes[name] = p
 			}
 		})

@@ -168,6 +168,11 @@ func (r *Run) loseRecords(ctx context.Context, what string, dead bool) error {
 	if err := pause(ctx, time.Second); err != nil {
 		return err
 	}
+	if what == "the namespace" { // the rights in it went, too
+		if err := r.Install(ctx); err != nil {
+			return err
+		}
+	}
 	if dead {
 		return r.Daemon.Start()
 	}

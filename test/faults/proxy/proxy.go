@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -154,6 +155,9 @@ func (p *Proxy) rename(r *http.Request) error {
 	for _, a := range p.opts.Aliases {
 		body = bytes.ReplaceAll(body, []byte(a.Daemon), []byte(a.Server))
 		path = bytes.ReplaceAll(path, []byte(a.Daemon), []byte(a.Server))
+		if as := r.Header.Get("Impersonate-User"); as != "" {
+			r.Header.Set("Impersonate-User", strings.ReplaceAll(as, a.Daemon, a.Server))
+		}
 	}
 	if r.URL, err = url.ParseRequestURI(string(path)); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/fairway-dev/fairway/pkg/git/githttp"
+	"github.com/fairway-dev/fairway/pkg/tenancy"
 	"github.com/fairway-dev/fairway/test/faults/oracle"
 	"github.com/fairway-dev/fairway/test/faults/proxy"
 	"github.com/fairway-dev/fairway/test/faults/supervise"
@@ -80,6 +81,9 @@ func (w *World) found() error {
 	if err := w.serveGit(); err != nil {
 		return err
 	}
+	if err := w.Install(context.Background()); err != nil {
+		return err
+	}
 	kubeconfig, err := w.serveAPI()
 	if err != nil {
 		return err
@@ -91,6 +95,16 @@ func (w *World) found() error {
 			return err
 		}
 		w.stops = append(w.stops, stop)
+	}
+	return nil
+}
+
+// Install gives the daemon its namespace and its rights there, as an operator would.
+func (w *World) Install(ctx context.Context) error {
+	for _, name := range Clusters() {
+		if err := w.lab.set.Planes[name].Inventory(ctx, w.System()); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -166,10 +180,14 @@ func (w *World) Proxy(name string) *proxy.Proxy { return w.proxies[name] }
 // Admin are the clients of whoever arranges things on the clusters.
 func (w *World) Admin() map[string]dynamic.Interface { return w.lab.set.Admin }
 
-// Fairway is a client with the daemon's identity, for playing a bad daemon.
-func (w *World) Fairway(cluster string) (dynamic.Interface, error) {
+// Fairway is a client with the daemon's identity, speaking for the account of a
+// namespace as the daemon does, for playing a bad daemon.
+func (w *World) Fairway(cluster, namespace string) (dynamic.Interface, error) {
 	cfg, err := w.lab.set.Config(cluster)
 	if err != nil {
+		return nil, err
+	}
+	if cfg.Impersonate.UserName, err = tenancy.Account(w.Own(namespace)); err != nil {
 		return nil, err
 	}
 	return dynamic.NewForConfig(cfg)
