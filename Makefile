@@ -48,6 +48,14 @@ goldens: ## write the wanted outputs of tests anew
 bench: ## measure, beside floors in the same run; writes docs/benchmarks.md
 	@FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/bench -out docs/benchmarks.md
 
+.PHONY: faults
+faults: ## do a sample of faults to the daemon; a few minutes
+	@FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go test -count=1 -timeout 20m ./test/faults/...
+
+.PHONY: faults-full
+faults-full: ## do every fault, go on where it was interrupted; writes docs/reliability.md
+	@FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/faults/full -docs docs/reliability.md $(ARGS)
+
 .PHONY: install-check
 install-check: ## prove the install that pre-commit does, with an empty module cache
 	@test/install.sh

@@ -24,7 +24,7 @@ step "check: format, vet, staticcheck, CUE, sizes"
 make --no-print-directory check
 
 step "tests: packages, scripts, layers"
-go test $(go list ./... | grep -v /test/e2e)
+go test $(go list ./... | grep -v -e /test/e2e -e '/test/faults$')
 
 step "tests: behaviours on real control planes"
 go test -timeout 20m ./test/e2e/...

@@ -10,7 +10,6 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,10 +21,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
 	"github.com/fairway-dev/fairway/test/labtest"
 )
@@ -41,6 +37,7 @@ func TestMain(m *testing.M) {
 type lab struct {
 	start sync.Once
 	err   error
+	set   *labtest.Set
 
 	planes     map[string]*labtest.Plane
 	admin      map[string]dynamic.Interface
@@ -52,7 +49,7 @@ type lab struct {
 	broken error
 }
 
-var shared = &lab{planes: map[string]*labtest.Plane{}, admin: map[string]dynamic.Interface{}}
+var shared = &lab{}
 
 func clusters() []string { return []string{"local", "prod-eu"} }
 
@@ -67,70 +64,17 @@ func theLab(t testing.TB) *lab {
 }
 
 func (l *lab) run() error {
-	if _, err := labtest.Binary(); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "fairway-e2e-")
+	set, err := labtest.RunSet(clusters()...)
 	if err != nil {
 		return err
 	}
-	l.dir = dir
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	var errs []error
-	for _, name := range clusters() {
-		wg.Go(func() {
-			p, err := labtest.Run(labtest.Options{Name: name, Audit: true})
-			if err == nil {
-				err = p.Restrict(context.Background()) // as an operator would
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
-			if err == nil {
-				l.planes[name] = p
-			}
-		})
-	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return l.connect()
-}
-
-// connect makes the admin's clients and one kubeconfig for the user under test.
-func (l *lab) connect() error {
-	merged := clientcmdapi.NewConfig()
-	for name, p := range l.planes {
-		cfg, err := kube.Config(p.AdminKubeconfig, "")
-		if err != nil {
-			return err
-		}
-		cfg.UserAgent = "admin" // whoever calls itself as we do is matched with the journal
-		if l.admin[name], err = dynamic.NewForConfig(cfg); err != nil {
-			return err
-		}
-		one, err := clientcmd.LoadFromFile(p.Kubeconfig)
-		if err != nil {
-			return err
-		}
-		current := one.Contexts[one.CurrentContext]
-		merged.Clusters[name], merged.AuthInfos[name] = one.Clusters[current.Cluster], one.AuthInfos[current.AuthInfo]
-		merged.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
-	}
-	l.kubeconfig = filepath.Join(l.dir, "kubeconfig")
-	return clientcmd.WriteToFile(*merged, l.kubeconfig)
+	l.set, l.planes, l.admin, l.dir, l.kubeconfig = set, set.Planes, set.Admin, set.Dir, set.Kubeconfig
+	return nil
 }
 
 func (l *lab) stop() {
-	var wg sync.WaitGroup
-	for _, p := range l.planes {
-		wg.Go(p.Stop)
-	}
-	wg.Wait()
-	if l.dir != "" {
-		os.RemoveAll(l.dir)
+	if l.set != nil {
+		l.set.Stop()
 	}
 }
 
