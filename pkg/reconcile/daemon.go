@@ -345,35 +345,6 @@ func (d *Daemon) removal(key catalog.UnitKey, recorded string) (string, error) {
 	return reason, nil
 }
 
-// acted reports whether Git proves that a unit was taken away since a commit: that is
-// part of the present history. Where it is part of one that was replaced on purpose,
-// the present one itself must have had the release and have it no more.
-func (d *Daemon) acted(key catalog.UnitKey, now, then git.Hash) (bool, error) {
-	d.mu.Lock()
-	l := d.loops[key.Cluster]
-	d.mu.Unlock()
-	descends, err := d.copy().IsAncestor(then, now)
-	if descends || err != nil || l == nil {
-		return descends, err
-	}
-	if covered, err := l.ratchet.covers(now, then); err != nil || !covered {
-		return false, err
-	}
-	tree, err := d.copy().Tree(now)
-	if err != nil {
-		return false, err
-	}
-	if still, err := eval.Released(tree, key); err != nil || still {
-		return false, err
-	}
-	had, failed := false, error(nil)
-	err = d.copy().Versions(now, "environments/"+key.Environment, func(tree *git.Tree) bool {
-		had, failed = eval.Released(tree, key)
-		return failed == nil && !had
-	})
-	return had, errors.Join(err, failed)
-}
-
 // Units lists the status of all units, sorted.
 func (d *Daemon) Units() []status.Unit {
 	var out []status.Unit

@@ -27,6 +27,14 @@ func (d *Daemon) twin(ctx context.Context, removed catalog.UnitKey, recorded str
 		return nil, err
 	}
 	tree, err := d.copy().Tree(then)
+	if errors.Is(err, git.ErrNotFound) { // its history was replaced on purpose, and is gone
+		d.mu.Lock()
+		now := d.current.Commit
+		d.mu.Unlock()
+		if had, lookErr := d.lastReleased(removed, now); had != nil || lookErr != nil {
+			tree, err = had, lookErr
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,9 +59,17 @@ func (d *Daemon) twin(ctx context.Context, removed catalog.UnitKey, recorded str
 	return d.fleet.twinAmong(ctx, tree, removed, fresh)
 }
 
-// released reports whether a tree releases a service in an environment.
+// released reports whether a tree releases a service in an environment, or anything
+// of a team for the team's own unit.
 func released(tree *git.Tree, key catalog.UnitKey) (bool, error) {
 	root := "environments/" + key.Environment + "/releases"
+	if team, ok := key.Team(); ok {
+		_, _, err := tree.Hash(root + "/" + team)
+		if errors.Is(err, git.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	}
 	teams, err := tree.ReadDir(root)
 	if errors.Is(err, git.ErrNotFound) {
 		return false, nil

@@ -325,7 +325,9 @@ func TestRevisionIsRecordedRarely(t *testing.T) {
 			return strings.TrimPrefix(w.mode("prod-eu", w.prod()), mode)
 		})
 	}
-	eventually(t, patience, "it is recorded", func() string { return strings.TrimPrefix(w.recorded("prod-eu"), last) })
+	for _, name := range clusters() {
+		eventually(t, patience, "it is recorded on "+name, func() string { return strings.TrimPrefix(w.recorded(name), last) })
+	}
 	notes := 0
 	for _, r := range w.everyWrite(from) {
 		if r.Cluster == "prod-eu" && r.Object.Name == kube.RatchetName {

@@ -37,6 +37,7 @@ func TestOnLab(t *testing.T) {
 		"restart":           testRestart,
 		"inventory":         testInventory,
 		"inventory lost":    testInventoryLost,
+		"ratchet":           testRatchet,
 		"unknown when cut":  testUnknownWhenCut,
 		"give up":           testGiveUp,
 		"preview":           testPreview,

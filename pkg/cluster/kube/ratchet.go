@@ -79,6 +79,12 @@ func (c *Cluster) SaveRatchet(ctx context.Context, r cluster.Ratchet) (cluster.R
 		"revision": r.Revision, "root": r.Root, "branch": r.Branch, "superseded": strings.Join(r.Superseded, "\n"),
 	}
 	m := c.ratchets()
+	if ledger := c.client.explain.ledger; ledger != nil && cluster.CauseOf(ctx) == nil {
+		ctx = cluster.WithCause(ctx, ledger.Deed(ctx, cluster.Deed{
+			Cluster: c.opts.Name, Object: m.path(RatchetName), Action: "patch",
+			Reason: "records the revision the cluster is brought to", Revisions: []string{r.Revision},
+		}))
+	}
 	var err error
 	if r.Version != "" {
 		r.Version, err = m.replace(ctx, r.Version, data)
