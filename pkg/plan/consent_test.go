@@ -57,6 +57,11 @@ func TestConsentIsExactlyTheLine(t *testing.T) {
 		if fresh == 0 {
 			t.Fatalf("held for %s, and consent deletes nothing", held.Hold.Reason)
 		}
+		elsewhere := d
+		elsewhere.Consent.Cluster = "another"
+		if again := plan.Compute(elsewhere, s.live()); again.Hold == nil {
+			t.Fatalf("the consent held on another cluster: %+v", again)
+		}
 		for id, seen := range s.seen {
 			seen.UID += "x"
 			s.seen[id] = seen
@@ -67,10 +72,6 @@ func TestConsentIsExactlyTheLine(t *testing.T) {
 		}
 		if again := plan.Compute(d, s.live()); again.Hold == nil {
 			t.Fatalf("the consent held for other objects of the same names: %+v", again)
-		}
-		d.Consent.Given, d.Consent.Cluster = []string{digest}, "another"
-		if again := plan.Compute(d, s.live()); again.Hold == nil {
-			t.Fatalf("the consent held on another cluster: %+v", again)
 		}
 	})
 }

@@ -24,7 +24,7 @@ func drawn(t *rapid.T) (plan.Desired, side) {
 	other := catalog.UnitKey{Environment: "prod", Cluster: "eu", Service: "other"}
 	d.Drift = rapid.SampledFrom([]catalog.DriftMode{catalog.Heal, catalog.Report}).Draw(t, "drift")
 	s := newSide()
-	for i := range rapid.IntRange(0, 14).Draw(t, "objects") {
+	for i := range rapid.IntRange(0, 30).Draw(t, "objects") {
 		version := func(v int) object.Object {
 			name, data := fmt.Sprint("o", i), fields{"data": fields{"a": fmt.Sprint(v)}}
 			if i%5 == 4 {
