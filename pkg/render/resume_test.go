@@ -134,3 +134,22 @@ func TestDamagedFleetIsNotBelieved(t *testing.T) {
 		t.Error("no damage reached what was kept")
 	}
 }
+
+// A service was broken when the fleet was kept, and is removed by the time the
+// next process starts: what it needed must not go on knowing it as a caller.
+func TestResumedFleetForgetsWhatABrokenServiceNeeded(t *testing.T) {
+	w, c, base, _ := kept(t)
+	w.advance(c.with(func(s *service) { s.Broken = "bound" }, "alpha/front").write(base))
+	w.keep()
+	c.Services = maps.Clone(c.Services)
+	delete(c.Services, "alpha/front")
+	w.push(c.write(base))
+	es, st, ok := w.resume(w.eval)
+	if !ok {
+		t.Fatal("nothing was kept")
+	}
+	w.step(es, st)
+	if diff := cmp.Diff(w.full(), look(es, st), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-full +resumed)\n%s", diff)
+	}
+}
