@@ -55,6 +55,12 @@ func TestResumedFleetLooksAtWhatChanged(t *testing.T) {
 	if declared, delta := w.step(es, st); delta.Looked != 0 || declared.Evaluations != 0 || len(declared.Services) != 0 {
 		t.Errorf("nothing changed: looked at %d units and the services %v", delta.Looked, declared.Services)
 	}
+	r := &render.Renderer{Evaluator: w.eval}
+	for key, u := range st.Units {
+		if b, ok := r.Cached(u); !ok || len(b.Objects) != u.Objects || u.Namespace() != w.st.Units[key].Namespace() {
+			t.Errorf("%s: its objects are not at hand", key)
+		}
+	}
 	w.push(c.with(func(s *service) { s.Port = 9000 }, "beta/stock").write(base))
 	if es, st, ok = w.resume(w.eval); !ok {
 		t.Fatal("nothing was kept")
