@@ -118,8 +118,8 @@ func writeUnit(w *record.Writer, u *Unit) {
 	}
 }
 
-func readUnit(r *record.Reader) *Unit {
-	u := &Unit{Key: readKey(r)}
+// read takes what was kept of a unit that is declared.
+func (u *Unit) read(r *record.Reader) {
 	key, digest := r.Bytes(), r.Bytes()
 	if len(key) == len(u.key) && len(digest) == len(u.Digest) {
 		u.key, u.Digest = cache.Key(key), object.Digest(digest)
@@ -132,7 +132,6 @@ func readUnit(r *record.Reader) *Unit {
 	for range r.Count(3) {
 		u.claims = append(u.claims, eval.Claim{Kind: r.Text(), Value: r.Text(), Field: r.Text()})
 	}
-	return u
 }
 
 // link makes the links that follow from the catalog, and those of broken services.
@@ -159,12 +158,11 @@ func (st *State) readUnits(cat *catalog.Catalog, in *record.Reader) bool {
 	st.Units = make(map[catalog.UnitKey]*Unit, n)
 	st.conflicts.idents = make(map[uint64][]catalog.UnitKey, 8*n)
 	for range n {
-		u := readUnit(in)
-		known := declared(cat, st, u.Key)
-		if known == nil {
+		u := declared(cat, st, readKey(in))
+		if u == nil {
 			return false
 		}
-		u.Team, u.Source = known.Team, known.Source
+		u.read(in)
 		st.Units[u.Key] = u
 		add(st.links.units, u.Key.Service, u.Key)
 		st.conflicts.enter(u)

@@ -55,6 +55,12 @@ func TestResumedFleetLooksAtWhatChanged(t *testing.T) {
 	if declared, delta := w.step(es, st); delta.Looked != 0 || declared.Evaluations != 0 || len(declared.Services) != 0 {
 		t.Errorf("nothing changed: looked at %d units and the services %v", delta.Looked, declared.Services)
 	}
+	r := &render.Renderer{Evaluator: w.eval}
+	for key, u := range st.Units {
+		if b, ok := r.Cached(u); !ok || len(b.Objects) != u.Objects || u.Namespace() != w.st.Units[key].Namespace() {
+			t.Errorf("%s: its objects are not at hand", key)
+		}
+	}
 	w.push(c.with(func(s *service) { s.Port = 9000 }, "beta/stock").write(base))
 	if es, st, ok = w.resume(w.eval); !ok {
 		t.Fatal("nothing was kept")
@@ -132,5 +138,24 @@ func TestDamagedFleetIsNotBelieved(t *testing.T) {
 	}
 	if refused == 0 {
 		t.Error("no damage reached what was kept")
+	}
+}
+
+// A service was broken when the fleet was kept, and is removed by the time the
+// next process starts: what it needed must not go on knowing it as a caller.
+func TestResumedFleetForgetsWhatABrokenServiceNeeded(t *testing.T) {
+	w, c, base, _ := kept(t)
+	w.advance(c.with(func(s *service) { s.Broken = "bound" }, "alpha/front").write(base))
+	w.keep()
+	c.Services = maps.Clone(c.Services)
+	delete(c.Services, "alpha/front")
+	w.push(c.write(base))
+	es, st, ok := w.resume(w.eval)
+	if !ok {
+		t.Fatal("nothing was kept")
+	}
+	w.step(es, st)
+	if diff := cmp.Diff(w.full(), look(es, st), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-full +resumed)\n%s", diff)
 	}
 }
