@@ -19,8 +19,8 @@ func newAudit(a *app) *cobra.Command {
 		Long: `audit is about the journal, which says why each change was made. The API servers
 have logs of their own; where the two agree, neither is to be believed blindly.`,
 		Example: `  reconciler audit verify --journal /var/lib/reconciler/journal.db`,
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newAuditVerify(a))
 	return cmd
