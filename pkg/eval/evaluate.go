@@ -251,15 +251,16 @@ func (e *Evaluator) askFor(ctx context.Context, tree *git.Tree, p platform, pl p
 		return result{}, false, fmt.Errorf("evaluate %s: %w", pl.source(), err)
 	}
 	res := result{Imports: a.Imports, Data: a.Data, Positions: catalog.PackPositions(a.Positions), Faults: a.Faults}
-	if !killedAny(a.Faults) { // what was killed may have been unlucky; it is tried again next time
+	if !worthRetry(a.Faults) {
 		e.save(key, a.Imports)
 		e.saveResult(withImports(key, p.closure(pl.kind, a.Imports)), res)
 	}
 	return res, true, nil
 }
 
-func killedAny(faults []protocol.Fault) bool {
-	return slices.ContainsFunc(faults, func(f protocol.Fault) bool { return f.Code == protocol.CodeKilled || f.Code == protocol.CodeNoSession })
+// worthRetry reports faults that may be gone the next time: they are not kept.
+func worthRetry(faults []protocol.Fault) bool {
+	return slices.ContainsFunc(faults, func(f protocol.Fault) bool { return f.Retry })
 }
 
 func withImports(key, closure cache.Key) cache.Key {

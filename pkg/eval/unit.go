@@ -44,7 +44,7 @@ func (e *Evaluator) Unit(ctx context.Context, key cache.Key, q UnitQuestion) (Re
 	switch {
 	case len(a.Faults) == 0:
 		e.saveRaw(key, append([]byte{tagOutput}, a.Data...))
-	case !killedAny(a.Faults):
+	case !worthRetry(a.Faults):
 		if faults, err := json.Marshal(a.Faults); err == nil {
 			e.saveRaw(key, append([]byte{tagFaults}, faults...))
 		}

@@ -69,6 +69,13 @@ func (s *session) declare(q protocol.Declare) protocol.Answer {
 		a.Faults = r.Faults(err)
 		return a
 	}
+	if len(data) > protocol.MaxObject {
+		a.Faults = []protocol.Fault{{
+			Code: "too-large", Message: fmt.Sprintf("the declaration comes to more than %d KiB", protocol.MaxObject>>10),
+			Hint: "declare less, or let it be several services",
+		}}
+		return a
+	}
 	a.Data = data
 	return a
 }

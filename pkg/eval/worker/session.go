@@ -13,6 +13,7 @@ import (
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
 
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/eval/syntax"
 )
 
@@ -49,7 +50,7 @@ func (s *session) load(pos token.Pos, importPath string) *build.Instance {
 		}
 		return nil
 	}
-	if !syntax.Importable(dir) {
+	if !protocol.Importable(dir) {
 		return s.refuse(pos, importPath, "import of %q: only schema and platform packages can be imported", importPath)
 	}
 	if inst, ok := s.packages[dir]; ok {
