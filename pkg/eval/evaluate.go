@@ -134,9 +134,26 @@ func (e *Evaluator) Advance(ctx context.Context, st *State, tree *git.Tree, hist
 	return delta, nil
 }
 
-// dirtyPlaces are the declarations whose files or imports changed, by source.
+// Unsettled reports that an evaluation came to nothing for reasons that need
+// not last; Advance tries it again, whether the tree is another or the same.
+func (st *State) Unsettled() bool {
+	for source := range st.broken {
+		if worthRetry(st.entries[source].result.Faults) {
+			return true
+		}
+	}
+	return false
+}
+
+// dirtyPlaces are the declarations whose files or imports changed, by source,
+// and those that are worth another try.
 func dirtyPlaces(st *State, changes []git.Change, next platform) map[string]place {
 	dirty := map[string]place{}
+	for source := range st.broken {
+		if worthRetry(st.entries[source].result.Faults) {
+			dirty[source] = st.entries[source].place
+		}
+	}
 	for _, c := range changes {
 		if p, ok := placeOf(c.Path); ok {
 			dirty[p.source()] = p

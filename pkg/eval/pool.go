@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
@@ -31,6 +32,7 @@ type Pool struct {
 	version  int
 	network  error // why workers keep the network; nil where they do not
 	told     bool
+	missing  []sandbox.Wall
 }
 
 // NewPool makes a pool of so many workers. command is the binary to run with
@@ -129,6 +131,14 @@ func (p *Pool) ready(ctx context.Context, w *worker) (*worker, error) {
 	return w, nil
 }
 
+// Missing are the walls around workers that this system does not have, as far
+// as a worker was started.
+func (p *Pool) Missing() []sandbox.Wall {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.missing)
+}
+
 // tell says once which walls are missing.
 func (p *Pool) tell(missing []sandbox.Wall) {
 	p.mu.Lock()
@@ -137,6 +147,7 @@ func (p *Pool) tell(missing []sandbox.Wall) {
 	if p.network != nil {
 		missing = append(missing, sandbox.Wall{Name: sandbox.WallNetwork, Why: p.network.Error()})
 	}
+	p.missing = missing
 	p.mu.Unlock()
 	if !told && len(missing) > 0 && p.Weak != nil {
 		p.Weak(missing)

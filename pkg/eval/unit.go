@@ -21,6 +21,10 @@ type Rendering struct {
 	Evaluated bool
 }
 
+// Unsettled reports that the rendering came to nothing for reasons that need
+// not last.
+func (r Rendering) Unsettled() bool { return worthRetry(r.Faults) }
+
 // UnitKey identifies a rendering by everything it depends on.
 func (e *Evaluator) UnitKey(st *State, q UnitQuestion) (cache.Key, error) {
 	marks, err := json.Marshal(q.Stamp)
