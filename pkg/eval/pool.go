@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -56,6 +57,9 @@ func (p *Pool) Workers() int { return cap(p.idle) }
 func (p *Pool) SetPlatform(files map[string]string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.version > 0 && maps.Equal(p.platform, files) {
+		return // what workers have compiled is still right
+	}
 	p.platform = files
 	p.version++
 }

@@ -45,6 +45,9 @@ func newSession(files map[string]string) *session {
 func (s *session) load(pos token.Pos, importPath string) *build.Instance {
 	dir, ours := syntax.DirOf(importPath)
 	if !ours {
+		if importPath == "tool" || strings.HasPrefix(importPath, "tool/") {
+			return s.refuse(pos, importPath, "import of %q: declarations run nothing, so there are no tools", importPath)
+		}
 		if strings.Contains(strings.SplitN(importPath, "/", 2)[0], ".") {
 			return s.refuse(pos, importPath, "import of %q: only packages of this repository and of CUE itself can be imported", importPath)
 		}
