@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -194,6 +195,9 @@ func TestWorkersAreConfined(t *testing.T) {
 		if !bytes.Contains(limits, []byte(want)) {
 			t.Errorf("no %q in\n%s", want, limits)
 		}
+	}
+	if !regexp.MustCompile(`Max cpu time +\d+ `).Match(limits) {
+		t.Errorf("its processor time is not limited:\n%s", limits)
 	}
 	status, err := os.ReadFile(proc + "status")
 	if err != nil || !bytes.Contains(status, []byte("NoNewPrivs:\t1")) {

@@ -25,8 +25,11 @@ const (
 	// MaxFaults and MaxMessage bound what is said of mistakes.
 	MaxFaults  = 100
 	MaxMessage = 4 << 10
-	// MaxPositions bounds how many fields' places are remembered.
-	MaxPositions = 20000
+	// MaxPositions bounds how many fields' places are remembered, and MaxPath the
+	// length of what they are in: the paths of nested fields together are as long
+	// as the square of their depth.
+	MaxPositions = 10000
+	MaxPath      = 256
 )
 
 // ExitCPU is how a worker ends that used up its processor time.

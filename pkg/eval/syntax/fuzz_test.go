@@ -37,6 +37,9 @@ func FuzzFile(f *testing.F) {
 			t.Errorf("%d positions", len(positions))
 		}
 		for field, pos := range positions {
+			if strings.Count(field, ".") > protocol.MaxPath {
+				t.Errorf("a path of %d bytes", len(field))
+			}
 			if pos.Line > lines {
 				t.Errorf("%s stands at line %d of %d", field, pos.Line, lines)
 			}

@@ -32,8 +32,8 @@ func Positions(files []*ast.File, field string) map[string]diag.Position {
 
 func collect(out map[string]diag.Position, prefix string, decls []ast.Decl) {
 	for _, d := range decls {
-		if len(out) >= protocol.MaxPositions {
-			return // where so much is written, the file's name must do
+		if len(out) >= protocol.MaxPositions || len(prefix) > protocol.MaxPath {
+			return // where so much is written, or so deep, the group around it must do
 		}
 		switch d := d.(type) {
 		case *ast.EmbedDecl:
@@ -63,7 +63,7 @@ func collectExpr(out map[string]diag.Position, prefix string, e ast.Expr) {
 		collect(out, prefix, e.Elts)
 	case *ast.ListLit:
 		for i, elt := range e.Elts {
-			if len(out) >= protocol.MaxPositions {
+			if len(out) >= protocol.MaxPositions || len(prefix) > protocol.MaxPath {
 				return
 			}
 			p := join(prefix, fmt.Sprint(i))
