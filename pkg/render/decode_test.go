@@ -17,7 +17,7 @@ func FuzzOutput(f *testing.F) {
 	f.Add(`{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Secret"}]}`)
 	f.Add(`{"metadata":{"name":3,"Name":"a","namespace":["b"],"finalizers":null}}`)
 	key := catalog.UnitKey{Environment: "prod", Cluster: "one", Service: "a"}
-	namespace := catalog.Namespace("shop", "prod")
+	namespace := catalog.New().Namespace("shop", "prod")
 	f.Fuzz(func(t *testing.T, raw string) {
 		if !json.Valid([]byte(raw)) {
 			return

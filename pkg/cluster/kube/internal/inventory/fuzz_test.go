@@ -1,11 +1,15 @@
 package inventory
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/fairway-dev/fairway/pkg/cluster"
+)
 
 // FuzzValue: whatever stands in a part of the inventory, loading it panics on
 // nothing, and a value that cannot be read makes its unit unknown and never empty.
 func FuzzValue(f *testing.F) {
-	good, err := encode("prod/eu/a", "r", []item{{id: id(1), uid: "u"}})
+	good, err := encode("prod/eu/a", "r", []item{{id: id(1), Owned: cluster.Owned{UID: "u"}}})
 	if err != nil {
 		f.Fatal(err)
 	}
