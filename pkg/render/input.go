@@ -292,11 +292,15 @@ func effective(s *catalog.Service, environment string) (json.RawMessage, error) 
 func merge(base, patch map[string]any) {
 	for k, v := range patch {
 		pv, ok := v.(map[string]any)
-		bv, both := base[k].(map[string]any)
 		switch {
 		case v == nil:
 			delete(base, k)
-		case ok && both:
+		case ok:
+			bv, both := base[k].(map[string]any)
+			if !both {
+				bv = map[string]any{} // what a patch takes away is not put where nothing was
+				base[k] = bv
+			}
 			merge(bv, pv)
 		default:
 			base[k] = v
