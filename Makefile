@@ -44,6 +44,14 @@ docs: build ## write the reference pages anew
 goldens: ## write the wanted outputs of tests anew
 	@go test ./pkg/eval ./pkg/diag/format ./pkg/plan -update
 
+.PHONY: fuzz
+fuzz: ## fuzz every decoder of outside bytes, FUZZTIME (30s) a target
+	@test/fuzz.sh
+
+.PHONY: evaluator
+evaluator: ## show what this evaluator makes of the corpus that another did not
+	@go run ./test/evaluator
+
 .PHONY: bench
 bench: ## measure, beside floors in the same run; writes docs/benchmarks.md
 	@FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/bench -out docs/benchmarks.md

@@ -22,6 +22,8 @@ import (
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/cluster/lease"
+	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/eval/sandbox"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
@@ -126,6 +128,7 @@ type daemon struct {
 	*reconcile.Daemon
 	api     *api.Server
 	journal *journal.Journal
+	pool    *eval.Pool
 	closers []func()
 }
 
@@ -135,6 +138,9 @@ func (d *daemon) Ready() (bool, []api.Check) {
 	checks := []api.Check{{Name: "git", OK: source.Revision != "", Message: source.Message}}
 	for _, c := range d.Clusters() {
 		checks = append(checks, api.Check{Name: "cluster " + c.Name, OK: true, Message: c.Message})
+	}
+	for _, w := range d.pool.Missing() {
+		checks = append(checks, api.Check{Name: "evaluation wall", Message: w.String()})
 	}
 	return source.Revision != "", checks
 }
@@ -185,7 +191,12 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		return next, err
 	}
 	ledger := audit.New(j, nil)
-	d := &daemon{journal: j}
+	evaluator.Pool.Weak = func(missing []sandbox.Wall) {
+		for _, w := range missing {
+			log.Error("this system does not have a wall around evaluation", "wall", w.Name, "err", w.Why)
+		}
+	}
+	d := &daemon{journal: j, pool: evaluator.Pool}
 	lead, err := s.leader(ledger)
 	if err != nil {
 		return nil, err

@@ -134,9 +134,26 @@ func (e *Evaluator) Advance(ctx context.Context, st *State, tree *git.Tree, hist
 	return delta, nil
 }
 
-// dirtyPlaces are the declarations whose files or imports changed, by source.
+// Unsettled reports that an evaluation came to nothing for reasons that need
+// not last; Advance tries it again, whether the tree is another or the same.
+func (st *State) Unsettled() bool {
+	for source := range st.broken {
+		if worthRetry(st.entries[source].result.Faults) {
+			return true
+		}
+	}
+	return false
+}
+
+// dirtyPlaces are the declarations whose files or imports changed, by source,
+// and those that are worth another try.
 func dirtyPlaces(st *State, changes []git.Change, next platform) map[string]place {
 	dirty := map[string]place{}
+	for source := range st.broken {
+		if worthRetry(st.entries[source].result.Faults) {
+			dirty[source] = st.entries[source].place
+		}
+	}
 	for _, c := range changes {
 		if p, ok := placeOf(c.Path); ok {
 			dirty[p.source()] = p
@@ -251,15 +268,16 @@ func (e *Evaluator) askFor(ctx context.Context, tree *git.Tree, p platform, pl p
 		return result{}, false, fmt.Errorf("evaluate %s: %w", pl.source(), err)
 	}
 	res := result{Imports: a.Imports, Data: a.Data, Positions: catalog.PackPositions(a.Positions), Faults: a.Faults}
-	if !killedAny(a.Faults) { // what was killed may have been unlucky; it is tried again next time
+	if !worthRetry(a.Faults) {
 		e.save(key, a.Imports)
 		e.saveResult(withImports(key, p.closure(pl.kind, a.Imports)), res)
 	}
 	return res, true, nil
 }
 
-func killedAny(faults []protocol.Fault) bool {
-	return slices.ContainsFunc(faults, func(f protocol.Fault) bool { return f.Code == protocol.CodeKilled || f.Code == protocol.CodeNoSession })
+// worthRetry reports faults that may be gone the next time: they are not kept.
+func worthRetry(faults []protocol.Fault) bool {
+	return slices.ContainsFunc(faults, func(f protocol.Fault) bool { return f.Retry })
 }
 
 func withImports(key, closure cache.Key) cache.Key {

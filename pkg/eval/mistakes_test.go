@@ -25,25 +25,34 @@ var update = flag.Bool("update", false, "write the wanted outputs anew")
 func repository(t *testing.T, files map[string]string) *git.Tree {
 	t.Helper()
 	dir := t.TempDir()
-	for _, root := range []string{"cue.mod", "schema", "platform"} {
-		if err := os.CopyFS(filepath.Join(dir, root), os.DirFS(filepath.Join("../..", root))); err != nil {
-			t.Fatal(err)
-		}
-	}
+	copyPlatform(t, dir)
 	for name, text := range files {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		write(t, filepath.Join(dir, name), text)
 	}
 	tree, err := git.OpenDir(dir, git.DirOptions{Roots: eval.Roots()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tree
+}
+
+func copyPlatform(t *testing.T, dir string) {
+	t.Helper()
+	for _, root := range []string{"cue.mod", "schema", "platform"} {
+		if err := os.CopyFS(filepath.Join(dir, root), os.DirFS(filepath.Join("../..", root))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func diagnose(t *testing.T, e *eval.Evaluator, files map[string]string) string {

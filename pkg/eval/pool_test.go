@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
+	"github.com/fairway-dev/fairway/pkg/eval/sandbox"
 )
 
 // platformFiles is as much of a platform as these tests need.
@@ -171,6 +174,8 @@ func TestManyAskAtOnce(t *testing.T) {
 func TestWorkersAreConfined(t *testing.T) {
 	t.Setenv("FAIRWAY_SECRET", "hidden")
 	p := pool(t, 1)
+	var weak []sandbox.Wall
+	p.Weak = func(missing []sandbox.Wall) { weak = missing }
 	good(t, p)
 	w := <-p.idle
 	defer func() { p.idle <- w }()
@@ -191,14 +196,30 @@ func TestWorkersAreConfined(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, limits)
 		}
 	}
+	if !regexp.MustCompile(`Max cpu time +\d+ `).Match(limits) {
+		t.Errorf("its processor time is not limited:\n%s", limits)
+	}
 	status, err := os.ReadFile(proc + "status")
 	if err != nil || !bytes.Contains(status, []byte("NoNewPrivs:\t1")) {
 		t.Errorf("it could gain privileges: %v", err)
 	}
+	if !slices.ContainsFunc(weak, func(w sandbox.Wall) bool { return w.Name == sandbox.WallCalls }) && !bytes.Contains(status, []byte("Seccomp:\t2")) {
+		t.Errorf("its system calls are not filtered, and nobody was told: %v", weak)
+	}
+	fds, err := os.ReadDir(proc + "fd")
+	for _, fd := range fds {
+		target, _ := os.Readlink(proc + "fd/" + fd.Name())
+		if !strings.HasPrefix(target, "pipe:") && !strings.HasPrefix(target, "anon_inode:") && !strings.HasPrefix(target, "/sys/fs/cgroup/") { // the last are the runtime's, to read its share of processors
+			t.Errorf("it holds %s open: %s", fd.Name(), target)
+		}
+	}
+	if err != nil || len(fds) < 3 {
+		t.Errorf("its files: %v, %v", fds, err)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.network {
-		t.Skip("the system does not let ordinary users give up the network")
+	if p.network != nil {
+		t.Skip("the system does not let ordinary users give up the network: ", p.network)
 	}
 	mine, _ := os.Readlink("/proc/self/ns/net")
 	if theirs, err := os.Readlink(proc + "ns/net"); err != nil || theirs == mine {

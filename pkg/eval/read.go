@@ -55,6 +55,7 @@ func entriesOf(tree *git.Tree, pl place) ([]git.Entry, error) {
 // readFiles reads a declaration's files by name.
 func readFiles(tree *git.Tree, pl place, names []git.Entry) (files map[string]string, faults []protocol.Fault, err error) {
 	files = map[string]string{}
+	size := 0
 	for _, e := range names {
 		text, fault, err := readFile(tree, path.Join(pl.dir, e.Name), e)
 		switch {
@@ -63,8 +64,15 @@ func readFiles(tree *git.Tree, pl place, names []git.Entry) (files map[string]st
 		case fault != nil:
 			faults = append(faults, *fault)
 		default:
+			size += len(text)
 			files[e.Name] = text
 		}
+	}
+	if size > protocol.MaxSource {
+		faults = append(faults, Fault{
+			Code: "too-large", Message: fmt.Sprintf("the files of the declaration are larger than %d KiB together", protocol.MaxSource>>10),
+			Hint: "declare less, or let it be several services",
+		})
 	}
 	return files, faults, nil
 }

@@ -9,8 +9,18 @@ import (
 	"github.com/fairway-dev/fairway/pkg/git"
 )
 
-// maxRecall bounds how many earlier versions of a broken service are tried.
-const maxRecall = 20
+// maxRecall bounds how many earlier versions of a broken service are tried, and
+// maxKills how many of them may use their whole budget up: while they do,
+// everybody waits.
+const (
+	maxRecall = 20
+	maxKills  = 2
+)
+
+// killed reports a version that ended its worker.
+func (e *entry) killed() bool {
+	return e != nil && slices.ContainsFunc(e.result.Faults, func(f protocol.Fault) bool { return f.Code == protocol.CodeKilled })
+}
 
 // recalled are the kinds whose last good version matters while they are broken:
 // what runs, where it runs, and what its namespace is called.
@@ -55,13 +65,13 @@ func (e *Evaluator) recall(ctx context.Context, p platform, evaluated map[string
 
 // recallPlatform tries what no earlier version of its own helps under earlier
 // platforms: then it was a change of the platform that broke it. It returns
-// what is still missing.
+// what is still missing and worth another try.
 func (e *Evaluator) recallPlatform(ctx context.Context, p platform, root string, missing []*entry, history History) ([]*entry, error) {
 	if len(missing) == 0 {
 		return nil, nil
 	}
 	defer e.Pool.SetPlatform(p.files)
-	tried := 0
+	tried, kills := 0, map[*entry]int{}
 	var failed error
 	err := history(root, func(tree *git.Tree) bool {
 		earlier, err := e.loadPlatform(ctx, tree)
@@ -74,8 +84,11 @@ func (e *Evaluator) recallPlatform(ctx context.Context, p platform, root string,
 			if err != nil {
 				failed = err
 			}
+			if found.killed() {
+				kills[ent]++
+			}
 			if found == nil || len(found.diags) > 0 {
-				return false
+				return kills[ent] >= maxKills
 			}
 			ent.good = found
 			return true
@@ -90,7 +103,7 @@ func (e *Evaluator) recallPlatform(ctx context.Context, p platform, root string,
 }
 
 func (e *Evaluator) recallOne(ctx context.Context, p platform, ent *entry, history History) error {
-	tried := 0
+	tried, kills := 0, 0
 	var failed error
 	err := history(ent.place.dir, func(tree *git.Tree) bool {
 		earlier, _, err := e.evaluate(ctx, tree, p, ent.place)
@@ -102,8 +115,11 @@ func (e *Evaluator) recallOne(ctx context.Context, p platform, ent *entry, histo
 			ent.good = earlier
 			return false
 		}
+		if earlier.killed() {
+			kills++
+		}
 		tried++
-		return tried < maxRecall
+		return tried < maxRecall && kills < maxKills
 	})
 	if failed != nil {
 		return failed

@@ -21,6 +21,10 @@ type Rendering struct {
 	Evaluated bool
 }
 
+// Unsettled reports that the rendering came to nothing for reasons that need
+// not last.
+func (r Rendering) Unsettled() bool { return worthRetry(r.Faults) }
+
 // UnitKey identifies a rendering by everything it depends on.
 func (e *Evaluator) UnitKey(st *State, q UnitQuestion) (cache.Key, error) {
 	marks, err := json.Marshal(q.Stamp)
@@ -44,7 +48,7 @@ func (e *Evaluator) Unit(ctx context.Context, key cache.Key, q UnitQuestion) (Re
 	switch {
 	case len(a.Faults) == 0:
 		e.saveRaw(key, append([]byte{tagOutput}, a.Data...))
-	case !killedAny(a.Faults):
+	case !worthRetry(a.Faults):
 		if faults, err := json.Marshal(a.Faults); err == nil {
 			e.saveRaw(key, append([]byte{tagFaults}, faults...))
 		}

@@ -70,6 +70,7 @@ type Daemon struct {
 	opts  Options
 	fleet *Fleet
 	wake  chan struct{}
+	again unsettled // used by Run alone
 	fence fence
 	trust *trust
 

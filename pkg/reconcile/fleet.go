@@ -114,6 +114,15 @@ func (f *Fleet) resume(ctx context.Context, tree *git.Tree, history eval.History
 	return change, true
 }
 
+// Unsettled reports that something is held for reasons that need not last, such
+// as an evaluator that was killed by the system: the same tree is worth another
+// Advance.
+func (f *Fleet) Unsettled() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.declared.Unsettled() || f.units.Unsettled()
+}
+
 // publish shows the loops what changed. After a start from nothing the delta
 // does not say what went since the last whole tree, so that is found here.
 func (f *Fleet) publish(delta *render.Delta, anew bool) int {

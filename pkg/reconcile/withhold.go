@@ -80,6 +80,9 @@ func (d *Daemon) follow(ctx context.Context, rev git.Revision) error {
 		})
 	}
 	if same {
+		if d.again.due(d.opts.Now(), d.fleet.Unsettled()) {
+			return d.adopt(ctx, rev)
+		}
 		return nil
 	}
 	d.opts.Journal.Append(ctx, journal.Record{

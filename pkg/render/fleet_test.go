@@ -324,7 +324,7 @@ func TestHostClaimedTwice(t *testing.T) {
 const printBundles = "FAIRWAY_PRINT_BUNDLES"
 
 // TestBytesAreTheSameInEveryProcess renders in new processes, with new workers,
-// no cache and Go's own random map orders.
+// no cache and Go's own random map orders, in other places and on other machines.
 func TestBytesAreTheSameInEveryProcess(t *testing.T) {
 	if os.Getenv(printBundles) != "" {
 		os.Stdout.Write(bundles(t))
@@ -333,7 +333,10 @@ func TestBytesAreTheSameInEveryProcess(t *testing.T) {
 	want := bundles(t)
 	for i := range 20 {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestBytesAreTheSameInEveryProcess$")
-		cmd.Env = append(os.Environ(), printBundles+"=1")
+		cmd.Env = append(os.Environ(), printBundles+"=1",
+			"TZ="+[]string{"UTC", "Asia/Kathmandu", "America/St_Johns"}[i%3],
+			"LANG="+[]string{"C", "tr_TR.UTF-8", "de_DE.UTF-8"}[i%3], "LC_ALL="+[]string{"C", "tr_TR.UTF-8"}[i%2],
+			fmt.Sprintf("GOMAXPROCS=%d", 1+i%4))
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatal(err)

@@ -34,6 +34,7 @@ type attempt struct {
 	key       cache.Key
 	question  eval.UnitQuestion
 	evaluated bool
+	unsettled bool
 	output    eval.Output
 	digest    object.Digest
 	diags     diag.List
@@ -67,6 +68,7 @@ func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key cata
 	if err := r.evaluate(ctx, es, key, &a); err != nil {
 		return nil, false, err
 	}
+	u.unsettled = a.unsettled
 	if u.Diags = a.diags; !u.Diags.Errors() {
 		known, u.Diags = judge(es.Catalog, u, a)
 	}
@@ -143,7 +145,7 @@ func (r *Renderer) evaluate(ctx context.Context, es *eval.State, key catalog.Uni
 	if err != nil {
 		return err
 	}
-	a.evaluated = rendering.Evaluated
+	a.evaluated, a.unsettled = rendering.Evaluated, rendering.Unsettled()
 	for _, f := range rendering.Faults {
 		a.diags = append(a.diags, attribute(es.Catalog, key, a.question.Package, f))
 	}
@@ -290,11 +292,15 @@ func effective(s *catalog.Service, environment string) (json.RawMessage, error) 
 func merge(base, patch map[string]any) {
 	for k, v := range patch {
 		pv, ok := v.(map[string]any)
-		bv, both := base[k].(map[string]any)
 		switch {
 		case v == nil:
 			delete(base, k)
-		case ok && both:
+		case ok:
+			bv, both := base[k].(map[string]any)
+			if !both {
+				bv = map[string]any{} // what a patch takes away is not put where nothing was
+				base[k] = bv
+			}
 			merge(bv, pv)
 		default:
 			base[k] = v

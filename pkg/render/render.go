@@ -37,6 +37,9 @@ type Unit struct {
 	// Objects is how many objects there are.
 	Objects int
 
+	// unsettled says that rendering came to nothing for reasons that need not last.
+	unsettled bool
+
 	key    cache.Key
 	scope  tenancy.Scope
 	idents []uint64 // what it declares, hashed; see conflicts.go
@@ -112,12 +115,28 @@ type Delta struct {
 	Evaluations int
 }
 
+// Unsettled reports that a unit is held for reasons that need not last; Advance
+// renders it again, whatever else changed.
+func (st *State) Unsettled() bool {
+	for key := range st.faulty {
+		if st.Units[key].unsettled {
+			return true
+		}
+	}
+	return false
+}
+
 // Advance brings the fleet to the evaluator's present catalog. On an error the
 // fleet keeps its units, and the next Advance must be told of the same change again.
 func (r *Renderer) Advance(ctx context.Context, st *State, es *eval.State, changed eval.Delta) (Delta, error) {
 	cat := es.Catalog
 	st.Unknown = unknown(cat)
 	dirty := st.dirty(cat, changed)
+	for key := range st.faulty {
+		if st.Units[key].unsettled {
+			dirty[key] = true
+		}
+	}
 	rendered, count, err := r.renderAll(ctx, st, es, dirty)
 	if err != nil {
 		return Delta{}, err

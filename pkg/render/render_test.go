@@ -13,6 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	maybeLiar()
 	worker.Maybe()
 	os.Exit(m.Run())
 }

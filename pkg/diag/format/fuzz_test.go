@@ -93,3 +93,29 @@ func firstResult(t *testing.T, log []byte) (uri, text string) {
 	r := doc.Runs[0].Results[0]
 	return r.Locations[0].PhysicalLocation.ArtifactLocation.URI, r.Message.Text
 }
+
+// FuzzText: whatever a mistake and its file hold, what is printed cannot steer a
+// terminal, and a place outside the file is printed without its line.
+func FuzzText(f *testing.F) {
+	for _, s := range hostileTexts() {
+		f.Add(s, s, s, 1, 1)
+	}
+	f.Add("a.cue", "m", "line one\nline two", 2, 40)
+	f.Add("a.cue", "m", "", -1, -7)
+	f.Fuzz(func(t *testing.T, file, message, source string, line, column int) {
+		list := diag.List{{Code: "c", Severity: diag.Error, Pos: diag.Position{File: file, Line: line, Column: column}, Message: message, Hint: message}}
+		var b bytes.Buffer
+		if err := Text(&b, list, Options{Source: func(string) ([]byte, error) { return []byte(source), nil }}); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(b.String(), "\n") {
+			if !isClean(line) {
+				t.Errorf("printed %q", line)
+			}
+		}
+		var j bytes.Buffer
+		if err := JSON(&j, list); err != nil || !json.Valid(j.Bytes()) {
+			t.Errorf("JSON: %v, %q", err, j.String())
+		}
+	})
+}

@@ -14,6 +14,9 @@ type Fault struct {
 	RulePos *diag.Position `json:"rulePos,omitempty"`
 	// Secret says that the values there are not for showing.
 	Secret bool `json:"secret,omitempty"`
+	// Retry says that the fault may be gone the next time: it tells of the
+	// system that evaluated and nothing certain of what was asked.
+	Retry bool `json:"retry,omitempty"`
 }
 
 // Faults that say something of the worker and not of what was asked.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -47,12 +48,29 @@ func Read(r *bufio.Reader, v any) (bulk []byte, err error) {
 	if size > MaxFrame || head > size {
 		return nil, fmt.Errorf("message of %d bytes is over the limit of %d", size, MaxFrame)
 	}
-	body := make([]byte, size)
-	if _, err := io.ReadFull(r, body); err != nil {
+	body, err := readAll(r, int(size))
+	if err != nil {
 		return nil, err
 	}
 	if head < size {
 		bulk = body[head:]
 	}
 	return bulk, json.Unmarshal(body[:head], v)
+}
+
+// readAll reads so many bytes. It takes memory as they come, so that a length
+// alone costs nothing.
+func readAll(r io.Reader, size int) ([]byte, error) {
+	const atOnce = 1 << 20
+	body := make([]byte, min(size, atOnce))
+	_, err := io.ReadFull(r, body)
+	for err == nil && len(body) < size {
+		have := len(body)
+		body = append(body, make([]byte, min(size-have, have))...)
+		_, err = io.ReadFull(r, body[have:])
+	}
+	if errors.Is(err, io.EOF) && size > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return body, err
 }

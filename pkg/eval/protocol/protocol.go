@@ -5,8 +5,10 @@ package protocol
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval/sandbox"
 )
 
 // WorkerArg is the argument that makes a binary a worker.
@@ -14,6 +16,8 @@ const WorkerArg = "evaluation-worker"
 
 // Question is one request to a worker; exactly one of its parts is set.
 type Question struct {
+	// ID comes back in the answer.
+	ID       uint64    `json:"id"`
 	Platform *Platform `json:"platform,omitempty"`
 	Declare  *Declare  `json:"declare,omitempty"`
 	Unit     *Unit     `json:"unit,omitempty"`
@@ -66,6 +70,10 @@ type Stamp struct {
 
 // Answer is a worker's reply.
 type Answer struct {
+	// ID is the question's.
+	ID uint64 `json:"id"`
+	// Missing are the walls around the worker that its system does not have.
+	Missing []sandbox.Wall `json:"missing,omitempty"`
 	// Imports lists the packages of this module that were read.
 	Imports []string `json:"imports,omitempty"`
 	// Packages gives, for the platform question, the imports of each package.
@@ -104,4 +112,10 @@ type FieldDoc struct {
 	Required bool   `json:"required,omitempty"`
 	Default  string `json:"default,omitempty"`
 	Doc      string `json:"doc,omitempty"`
+}
+
+// Importable reports whether declarations may import a folder: the schema and
+// the platform, and no team's or environment's.
+func Importable(dir string) bool {
+	return dir == "schema" || strings.HasPrefix(dir, "platform/")
 }

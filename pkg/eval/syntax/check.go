@@ -21,8 +21,9 @@ func Errorf(pos token.Pos, format string, args ...any) errors.Error {
 }
 
 // Check refuses what would make a file mean something else here than in
-// cue vet, or reach outside its folder: other packages' clauses, and the
-// attributes that select, inject or embed.
+// cue vet, or reach outside its folder: other packages' clauses, and
+// attributes, which select, inject, embed or change the language. None is
+// needed, and so none is let through that a later CUE may give a meaning.
 func Check(file *ast.File, pkg string) error {
 	if file.PackageName() == "" {
 		return Errorf(file.Pos(), "the file has no package clause; write \"package %s\" in its first line", cmp.Or(pkg, "name"))
@@ -33,10 +34,8 @@ func Check(file *ast.File, pkg string) error {
 	var bad error
 	ast.Walk(file, func(n ast.Node) bool {
 		if a, ok := n.(*ast.Attribute); ok && bad == nil {
-			switch name, _ := a.Split(); name {
-			case "if", "ignore", "tag", "embed", "extern":
-				bad = Errorf(a.Pos(), "attribute @%s is not allowed: what is declared may depend on nothing but the files themselves", name)
-			}
+			name, _ := a.Split()
+			bad = Errorf(a.Pos(), "attribute @%s is not allowed: what is declared may depend on nothing but the files themselves", name)
 		}
 		return bad == nil
 	}, nil)

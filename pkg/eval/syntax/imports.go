@@ -23,12 +23,6 @@ func DirOf(importPath string) (string, bool) {
 	return dir, ok
 }
 
-// Importable reports whether declarations may import a folder: the schema and
-// the platform, and no team's or environment's.
-func Importable(dir string) bool {
-	return dir == "schema" || strings.HasPrefix(dir, "platform/")
-}
-
 // Imports lists the folders of this Module an instance imports.
 func Imports(inst *build.Instance) []string {
 	var dirs []string

@@ -8,6 +8,7 @@ import (
 	"cuelang.org/go/cue/token"
 
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 )
 
 // Positions finds where each field is written, by the path of its value. With
@@ -31,6 +32,9 @@ func Positions(files []*ast.File, field string) map[string]diag.Position {
 
 func collect(out map[string]diag.Position, prefix string, decls []ast.Decl) {
 	for _, d := range decls {
+		if len(out) >= protocol.MaxPositions || len(prefix) > protocol.MaxPath {
+			return // where so much is written, or so deep, the group around it must do
+		}
 		switch d := d.(type) {
 		case *ast.EmbedDecl:
 			collectExpr(out, prefix, d.Expr)
@@ -59,6 +63,9 @@ func collectExpr(out map[string]diag.Position, prefix string, e ast.Expr) {
 		collect(out, prefix, e.Elts)
 	case *ast.ListLit:
 		for i, elt := range e.Elts {
+			if len(out) >= protocol.MaxPositions || len(prefix) > protocol.MaxPath {
+				return
+			}
 			p := join(prefix, fmt.Sprint(i))
 			out[p] = Position(elt.Pos())
 			collectExpr(out, p, elt)

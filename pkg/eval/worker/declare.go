@@ -69,12 +69,20 @@ func (s *session) declare(q protocol.Declare) protocol.Answer {
 		a.Faults = r.Faults(err)
 		return a
 	}
+	if len(data) > protocol.MaxObject {
+		a.Faults = []protocol.Fault{{
+			Code: "too-large", Message: fmt.Sprintf("the declaration comes to more than %d KiB", protocol.MaxObject>>10),
+			Hint: "declare less, or let it be several services",
+		}}
+		return a
+	}
 	a.Data = data
 	return a
 }
 
 // typed puts the schema's definition over the value. A service carries its
-// path's type already, because its file embeds it.
+// path's type already, because its file embeds it; it is put over all the same,
+// as what stands beside an embedding need not be in what is embedded.
 func (s *session) typed(v cue.Value, q protocol.Declare, files []*ast.File) (cue.Value, *protocol.Fault) {
 	if q.Kind == protocol.Service {
 		if syntax.PathOf(files) == "" {
@@ -83,7 +91,7 @@ func (s *session) typed(v cue.Value, q protocol.Declare, files []*ast.File) (cue
 				Hint: "import one, such as \"" + syntax.Module + "/platform/paths/web\", and write: web.#Service & { ... }",
 			}
 		}
-		return v, nil
+		return v.Unify(s.definition(q.Kind, files)), nil
 	}
 	schema, err := s.value("schema")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"cuelang.org/go/cue"
 
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/explain"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/object"
@@ -33,6 +34,9 @@ func (s *session) render(q protocol.Unit) protocol.Answer {
 	raw, err := u.LookupPath(cue.ParsePath("out")).MarshalJSON()
 	if err != nil {
 		return protocol.Answer{Faults: r.Faults(err)}
+	}
+	if fault := tooMuch(raw, q.Package); fault != nil {
+		return protocol.Answer{Faults: []protocol.Fault{*fault}}
 	}
 	data, err := outputOf(raw, q.Stamp)
 	if err != nil {
@@ -98,6 +102,30 @@ func (s *session) encode(input json.RawMessage) (cue.Value, error) {
 func decodeAny(raw json.RawMessage) (any, error) {
 	fields, err := object.DecodeFields(slices.Concat([]byte(`{"v":`), raw, []byte(`}`)))
 	return fields["v"], err
+}
+
+// tooMuch refuses an output that is larger than a unit may be.
+func tooMuch(raw []byte, pkg string) *protocol.Fault {
+	var out struct {
+		Objects map[string]json.RawMessage `json:"objects"`
+	}
+	_ = json.Unmarshal(raw, &out) // whoever reads it next says what is wrong with it
+	f := &protocol.Fault{Code: "too-much", Pos: diag.Position{File: pkg}, Hint: "let the service be several, or the path render less"}
+	switch {
+	case len(out.Objects) > protocol.MaxObjects:
+		f.Message = fmt.Sprintf("the unit has %d objects; more than %d are not rendered", len(out.Objects), protocol.MaxObjects)
+		return f
+	case len(raw) > protocol.MaxOutput*15/16: // the engine's own marks are to come
+		f.Message = fmt.Sprintf("the unit renders to more than %d MiB", protocol.MaxOutput>>20)
+		return f
+	}
+	for _, label := range slices.Sorted(maps.Keys(out.Objects)) {
+		if len(out.Objects[label]) > protocol.MaxObject*15/16 {
+			f.Message = fmt.Sprintf("the object %s is larger than %d KiB", label, protocol.MaxObject*15/16>>10)
+			return f
+		}
+	}
+	return nil
 }
 
 // outputOf turns the exported out into an Output: objects in label order, each

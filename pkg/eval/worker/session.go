@@ -13,6 +13,7 @@ import (
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
 
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/eval/syntax"
 )
 
@@ -44,12 +45,15 @@ func newSession(files map[string]string) *session {
 func (s *session) load(pos token.Pos, importPath string) *build.Instance {
 	dir, ours := syntax.DirOf(importPath)
 	if !ours {
+		if importPath == "tool" || strings.HasPrefix(importPath, "tool/") {
+			return s.refuse(pos, importPath, "import of %q: declarations run nothing, so there are no tools", importPath)
+		}
 		if strings.Contains(strings.SplitN(importPath, "/", 2)[0], ".") {
 			return s.refuse(pos, importPath, "import of %q: only packages of this repository and of CUE itself can be imported", importPath)
 		}
 		return nil
 	}
-	if !syntax.Importable(dir) {
+	if !protocol.Importable(dir) {
 		return s.refuse(pos, importPath, "import of %q: only schema and platform packages can be imported", importPath)
 	}
 	if inst, ok := s.packages[dir]; ok {

@@ -16,6 +16,7 @@ import (
 
 	"cuelang.org/go/cue/token"
 
+	"github.com/fairway-dev/fairway/pkg/eval/explain"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/eval/sandbox"
 	"github.com/fairway-dev/fairway/pkg/eval/syntax"
@@ -37,11 +38,12 @@ func Maybe() {
 // files, no network and no environment, and the kernel bounds what it may use.
 // It returns the process's exit code.
 func Main(in io.Reader, out io.Writer) int {
-	if err := sandbox.Enter(sandbox.Limits{Memory: protocol.MemoryLimit}); err != nil {
+	runtime.GOMAXPROCS(1)
+	missing, err := sandbox.Enter(sandbox.Limits{Memory: protocol.MemoryLimit})
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "confine the worker: %v\n", err)
 		return 2
 	}
-	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(softMemory)
 	over := make(chan os.Signal, 1)
@@ -61,11 +63,8 @@ func Main(in io.Reader, out io.Writer) int {
 			fmt.Fprintf(os.Stderr, "read question: %v\n", err)
 			return 2
 		}
-		if err := sandbox.GrantCPU(protocol.CPULimit); err != nil {
-			fmt.Fprintf(os.Stderr, "set the processor limit: %v\n", err)
-			return 2
-		}
 		a := answerTo(&s, q)
+		a.ID, a.Missing, a.Faults = q.ID, missing, explain.Clip(a.Faults)
 		if err := protocol.Write(w, a, a.Data); err != nil {
 			fmt.Fprintf(os.Stderr, "write answer: %v\n", err)
 			return 2
@@ -87,7 +86,7 @@ func answerTo(s **session, q protocol.Question) (a protocol.Answer) {
 		*s = newSession(q.Platform.Files)
 		return protocol.Answer{Packages: (*s).graph()}
 	case *s == nil:
-		return protocol.Answer{Faults: []protocol.Fault{{Code: protocol.CodeNoSession}}}
+		return protocol.Answer{Faults: []protocol.Fault{{Code: protocol.CodeNoSession, Retry: true, Message: "the evaluator has no platform to evaluate against"}}}
 	case q.Declare != nil:
 		return (*s).declare(*q.Declare)
 	case q.Unit != nil:
@@ -105,7 +104,7 @@ func (s *session) graph() map[string][]string {
 	out := map[string][]string{}
 	for name := range s.files {
 		dir := path.Dir(name)
-		if _, done := out[dir]; done || !syntax.Importable(dir) {
+		if _, done := out[dir]; done || !protocol.Importable(dir) {
 			continue
 		}
 		inst := s.load(token.NoPos, syntax.Module+"/"+dir)
