@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -12,7 +13,44 @@ import (
 	"time"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/git"
 )
+
+// gitCopy is the copy of the repository in the data folder: a cache of its remote.
+type gitCopy struct {
+	dir   string
+	log   *slog.Logger
+	store *git.Store
+}
+
+// openCopy opens the copy, and makes it anew if it is damaged.
+func openCopy(dir string, log *slog.Logger) (*gitCopy, error) {
+	c := &gitCopy{dir: dir, log: log}
+	var err error
+	if c.store, err = git.OpenStore(dir, git.Options{}); err == nil {
+		return c, nil
+	}
+	log.Error("the Git store is made anew", "err", err)
+	_, err = c.anew()
+	return c, err
+}
+
+// renew makes a copy anew that turned out to be damaged.
+func (c *gitCopy) renew() (*git.Store, error) {
+	_ = c.store.Close() // it is damaged
+	return c.anew()
+}
+
+func (c *gitCopy) anew() (*git.Store, error) {
+	if err := os.RemoveAll(c.dir); err != nil {
+		return nil, fmt.Errorf("make the Git store anew: %w", err)
+	}
+	store, err := git.OpenStore(c.dir, git.Options{})
+	if err == nil {
+		c.store = store
+	}
+	return store, err
+}
 
 // sealOf is the secret that results and marks are kept under. It is made from
 // what this installation knows and whoever has only its data folder does not,

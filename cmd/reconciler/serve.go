@@ -150,26 +150,18 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	if err := errors.Join(os.MkdirAll(s.dataDir, 0o700), os.Chmod(s.dataDir, 0o700)); err != nil { // what is rendered is in there
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	secret, err := readSecret(s.hookSecretFile)
-	if err != nil {
-		return nil, err
-	}
-	token, err := readSecret(s.tokenFile)
-	if err != nil {
-		return nil, err
-	}
-	password, err := readSecret(s.passwordFile)
+	known, err := s.readSecrets()
 	if err != nil {
 		return nil, err
 	}
 	owner := cmp.Or(s.installation, withoutUser(s.repo)) + " " + s.branch
-	seal := sealOf(owner, password, secret, token)
+	seal := sealOf(owner, known.password, known.hook, known.token)
 	claimFolder(s.dataDir, owner, log)
 	signers, err := readSigners(s.signersFile)
 	if err != nil {
 		return nil, err
 	}
-	store, err := openStore(filepath.Join(s.dataDir, "git"), log)
+	repo, err := openCopy(filepath.Join(s.dataDir, "git"), log)
 	if err != nil {
 		return nil, err
 	}
@@ -179,17 +171,6 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	})
 	evaluator := newEvaluator(filepath.Join(s.dataDir, "results"), seal, a)
 	registry := prometheus.NewRegistry()
-	renew := func() (*git.Store, error) {
-		_ = store.Close() // it is damaged
-		if err := os.RemoveAll(filepath.Join(s.dataDir, "git")); err != nil {
-			return nil, fmt.Errorf("make the Git store anew: %w", err)
-		}
-		next, err := openStore(filepath.Join(s.dataDir, "git"), log)
-		if err == nil {
-			store = next
-		}
-		return next, err
-	}
 	ledger := audit.New(j, nil)
 	evaluator.Pool.Weak = func(missing []sandbox.Wall) {
 		for _, w := range missing {
@@ -202,35 +183,32 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		return nil, err
 	}
 	d.Daemon = reconcile.New(reconcile.Options{
-		Store: store, Renew: renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: metrics.New(registry), Log: log,
-		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: password}},
+		Store: repo.store, Renew: repo.renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: metrics.New(registry), Log: log,
+		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: known.password}},
 		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead, Signers: signers,
 		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
 			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal})
 		},
 	})
-	d.api = api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: secret, Token: token, Logger: log})
+	d.api = api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: known.hook, Token: known.token, Logger: log})
 	d.closers = []func(){
 		func() { evaluator.Pool.Close() },
 		func() { _ = evaluator.Cache.Close() },
 		func() { _ = j.Close() },
-		func() { _ = store.Close() },
+		func() { _ = repo.store.Close() },
 	}
 	return d, nil
 }
 
-// openStore opens the Git store, and makes it anew if it is damaged: it is a
-// cache of its remote.
-func openStore(dir string, log *slog.Logger) (*git.Store, error) {
-	store, err := git.OpenStore(dir, git.Options{})
-	if err == nil {
-		return store, nil
-	}
-	log.Error("the Git store is made anew", "err", err)
-	if err := os.RemoveAll(dir); err != nil {
-		return nil, fmt.Errorf("make the Git store anew: %w", err)
-	}
-	return git.OpenStore(dir, git.Options{})
+// secrets are what the daemon is given in files.
+type secrets struct{ hook, token, password string }
+
+func (s settings) readSecrets() (known secrets, err error) {
+	var errs [3]error
+	known.hook, errs[0] = readSecret(s.hookSecretFile)
+	known.token, errs[1] = readSecret(s.tokenFile)
+	known.password, errs[2] = readSecret(s.passwordFile)
+	return known, errors.Join(errs[:]...)
 }
 
 // readSigners reads a signing policy; nil for no file.

@@ -96,13 +96,16 @@ func sshName(blob []byte) string {
 	return ssh.FingerprintSHA256(key)
 }
 
+// weakKey is DSA, which OpenSSH itself does not take any more.
+const weakKey = "ssh-dss"
+
 // readSSH reads a public key as it stands in a .pub file.
 func readSSH(text string) (string, error) {
 	key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(text))
 	if err != nil {
 		return "", errors.New("read SSH key: it is not a public key")
 	}
-	if _, isCertificate := key.(*ssh.Certificate); isCertificate || len(options) > 0 || strings.TrimSpace(string(rest)) != "" || key.Type() == ssh.InsecureKeyAlgoDSA {
+	if _, isCertificate := key.(*ssh.Certificate); isCertificate || len(options) > 0 || strings.TrimSpace(string(rest)) != "" || key.Type() == weakKey {
 		return "", errors.New("read SSH key: want one public key, without options, and no certificate or DSA key")
 	}
 	return string(key.Marshal()), nil

@@ -26,10 +26,8 @@ func team(i int) string        { return fmt.Sprintf("group%03d", i/teamSize) }
 func serviceName(i int) string { return fmt.Sprintf("svc%05d", i) }
 func unitName(i int) string    { return environment + "/" + clusterName + "/" + serviceName(i) }
 
-// serviceFile is where a service is declared, releaseFile what of it runs.
+// serviceFile is where a service is declared, releaseIn what of it runs.
 func serviceFile(i int) string { return "teams/" + team(i) + "/" + serviceName(i) + "/service.cue" }
-func releaseFile(i int) string { return releaseIn(environment, i) }
-
 func releaseIn(env string, i int) string {
 	return "environments/" + env + "/releases/" + team(i) + "/" + serviceName(i) + ".cue"
 }

@@ -200,12 +200,12 @@ func TestAdoption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commit := w.push("checkout in prod", w.release(w.prod(), "shop", "checkout", "1.0.0"))
+	w.push("checkout in prod", w.release(w.prod(), "shop", "checkout", "1.0.0"))
 	w.waitUnit(unit, "in conflict", func(u status.Unit) bool { return u.Sync == status.Failed && strings.Contains(u.Message, "ConfigMap") })
 	if o := w.live("prod-eu", "ConfigMap", space, "checkout"); o.GetResourceVersion() != foreign.GetResourceVersion() {
 		t.Error("a foreign object was written without a word")
 	}
-	commit = w.push("take it over", w.consenting(`adopt: "prod-eu/checkout": ["ConfigMap/checkout"]`))
+	commit := w.push("take it over", w.consenting(`adopt: "prod-eu/checkout": ["ConfigMap/checkout"]`))
 	w.settled(commit)
 	o := w.live("prod-eu", "ConfigMap", space, "checkout")
 	data, _, _ := unstructured.NestedStringMap(o.Object, "data")
