@@ -232,9 +232,15 @@ func (a *Applier) withdraw(ctx context.Context, p plan.Plan, s plan.Step, uid st
 }
 
 // release lets an object go that stays: first what we have on it, then the entry.
+// One that was not seen must be gone for certain: a listing can leave out what
+// is there, and what is forgotten is never removed.
 func (a *Applier) release(ctx context.Context, unit string, s plan.Step) error {
 	var err error
 	switch s.GiveUp {
+	case plan.GiveUpNothing:
+		if s.UID == "" {
+			err = a.gone(ctx, unit, s)
+		}
 	case plan.GiveUpFields:
 		err = a.Target.Yield(ctx, s.ID, s.UID, unit)
 	case plan.GiveUpMarks:
@@ -244,5 +250,17 @@ func (a *Applier) release(ctx context.Context, unit string, s plan.Step) error {
 		return err
 	}
 	a.Target.Forget(unit, s.ID, s.Owned)
+	return nil
+}
+
+// gone reads an object afresh, and refuses if it is there and still the unit's.
+func (a *Applier) gone(ctx context.Context, unit string, s plan.Step) error {
+	live, err := a.Target.Get(ctx, s.ID, unit)
+	if err != nil {
+		return err
+	}
+	if object.Annotation(live.Fields, object.AnnotationUnit) == unit && (s.Owned == "" || s.Owned == live.UID) {
+		return fmt.Errorf("forget %s: it was not seen and is there; it is looked at again", s.ID)
+	}
 	return nil
 }

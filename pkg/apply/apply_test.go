@@ -407,6 +407,32 @@ func TestReleaseForgetsAndDeletesNothing(t *testing.T) {
 	f.expect(t, "apply a", "forget b uid-old")
 }
 
+// What was not seen is forgotten only when a read confirms that it is gone: a
+// listing can leave out what is there.
+func TestReleaseOfTheUnseenIsConfirmed(t *testing.T) {
+	id := config("b").ID
+	unseen := plan.Plan{Unit: key(), Steps: []plan.Step{{ID: id, Action: plan.Release, Owned: "uid-b"}}}
+	f := newFake().has(config("b"))
+	if r := carryOut(t, f, unseen); r.Err == nil || !strings.Contains(r.Err.Error(), "it was not seen and is there") {
+		t.Errorf("got %v", r.Err)
+	}
+	f.expect(t, "get b")
+
+	f = newFake().has(config("b"))
+	delete(f.objects, id)
+	if r := carryOut(t, f, unseen); r.Err != nil {
+		t.Error(r.Err)
+	}
+	f.expect(t, "get b", "forget b uid-b")
+
+	f = newFake().has(config("b"))
+	mark(f.objects[id].Fields, "prod/eu/other")
+	if r := carryOut(t, f, unseen); r.Err != nil {
+		t.Error(r.Err)
+	}
+	f.expect(t, "get b", "forget b uid-b")
+}
+
 func TestHooks(t *testing.T) {
 	t.Run("an earlier run goes first", func(t *testing.T) {
 		job := hook("job", "PreSync", "BeforeHookCreation")
