@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,14 @@ import (
 
 	"github.com/fairway-dev/fairway/test/faults/campaign"
 	"github.com/fairway-dev/fairway/test/faults/workload"
+	"github.com/fairway-dev/fairway/test/faults/world"
 )
+
+// body is a ConfigMap that says it is of a unit.
+func body(r *campaign.Run, name string) []byte {
+	return fmt.Appendf(nil, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q,"labels":{"app.kubernetes.io/managed-by":"fairway"},
+		"annotations":{"fairway.dev/unit":%q}}}`, name, r.Own("dev-"+world.Mark+"/local/cart"))
+}
 
 // TestBadDaemons: the oracle finds what it is there to find. Each case is a
 // daemon that does one thing it must not, played with its identity.
@@ -39,7 +47,7 @@ func TestBadDaemons(t *testing.T) {
 		{"deletes one object too many", 0, []string{"configmaps shop-w00000-dev-w00000/cart was deleted 1 times, want 0", "cart was created 2 times, want 1"},
 			func(_ context.Context, r *campaign.Run) error {
 				return cart(r, func(ctx context.Context, api dynamic.ResourceInterface) error {
-					o, err := api.Get(ctx, "cart", metav1.GetOptions{})
+					o, err := r.Admin()["local"].Resource(maps).Namespace(r.Own(workload.Space("shop", "dev"))).Get(ctx, "cart", metav1.GetOptions{})
 					if err != nil {
 						return err
 					}
@@ -54,15 +62,13 @@ func TestBadDaemons(t *testing.T) {
 		}},
 		{"makes an object and records it nowhere", 0, []string{"is there and not in the inventory", "dev-w00000/orphan is too many"}, func(_ context.Context, r *campaign.Run) error {
 			return cart(r, func(ctx context.Context, api dynamic.ResourceInterface) error {
-				body := `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"orphan"},"data":{"a":"b"}}`
-				_, err := api.Patch(ctx, "orphan", types.ApplyPatchType, []byte(body), metav1.PatchOptions{FieldManager: "fairway:dev/local/cart"})
+				_, err := api.Patch(ctx, "orphan", types.ApplyPatchType, body(r, "orphan"), metav1.PatchOptions{FieldManager: "fairway:nobody"})
 				return err
 			})
 		}},
 		{"leaves an object behind", 4, []string{"in the end, local ConfigMap shop-w00000-dev-w00000/left is too many"}, func(_ context.Context, r *campaign.Run) error {
 			return cart(r, func(ctx context.Context, api dynamic.ResourceInterface) error {
-				body := `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"left"}}`
-				_, err := api.Patch(ctx, "left", types.ApplyPatchType, []byte(body), metav1.PatchOptions{FieldManager: "x"})
+				_, err := api.Patch(ctx, "left", types.ApplyPatchType, body(r, "left"), metav1.PatchOptions{FieldManager: "x"})
 				return err
 			})
 		}},

@@ -88,8 +88,16 @@ func (r *Run) killEvery(ctx context.Context, p Periodic) error {
 	return r.Restart(ctx)
 }
 
-// rest holds that a daemon that has converged asks for no change for a while.
+// afterthoughts is how long after everything is as it should be the daemon may
+// still be about to note that in its records.
+const afterthoughts = 15 * time.Second
+
+// rest holds that a daemon that has converged, and has noted that, asks for no
+// change for a while.
 func (r *Run) rest(ctx context.Context, calm time.Duration) error {
+	if err := pause(ctx, afterthoughts); err != nil {
+		return err
+	}
 	from, err := r.Now()
 	if err != nil {
 		return err
