@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -138,8 +139,6 @@ func secretObject(a *aviary, name string, fields ...string) string {
 			out += fmt.Sprintf("stringData: {k%d: {deep: %q}}\n", i, canary)
 		case "bad key":
 			out += fmt.Sprintf("stringData: \"bad key!\": %q\n", canary)
-		case "annotation":
-			out += fmt.Sprintf("metadata: annotations: \"kubectl.kubernetes.io/last-applied-configuration\": %q\n", canary)
 		default:
 			out += fmt.Sprintf("%s: k%d: %q\n", f, i, canary)
 		}
@@ -157,7 +156,7 @@ func (w *world) vaults(a *aviary) map[string]string {
 		many = append(many, "data", "stringData")
 	}
 	return map[string]string{
-		"good":     secretObject(a, "good", append(many, "annotation")...),
+		"good":     secretObject(a, "good", many...),
 		"changing": secretObject(a, "changing", "data", "stringData"),
 		"drifting": secretObject(a, "drifting", "data", "data"),
 		"badcode":  secretObject(a, "badcode", "bad base64", "data"),
@@ -320,6 +319,7 @@ func (w *world) stir(a *aviary, objects map[string]string) {
 	}
 	_ = unstructured.SetNestedField(o.Object, base64.StdEncoding.EncodeToString([]byte(a.plant("a Secret changed by hand"))), "data", "k0")
 	_ = unstructured.SetNestedField(o.Object, base64.StdEncoding.EncodeToString([]byte(a.plant("a Secret added to by hand"))), "data", "extra")
+	o.SetAnnotations(withNote(o.GetAnnotations(), "kubectl.kubernetes.io/last-applied-configuration", a.plant("what kubectl noted of a Secret")))
 	if _, err := api.Update(context.Background(), o, metav1.UpdateOptions{FieldManager: "kubectl-edit"}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -451,4 +451,10 @@ func (a *aviary) searchFolder(t *testing.T, dir string, skip func(name string) b
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func withNote(annotations map[string]string, key, value string) map[string]string {
+	out := maps.Clone(annotations)
+	out[key] = value
+	return out
 }

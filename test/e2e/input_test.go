@@ -15,7 +15,7 @@ import (
 // one honest change. Each bad service is held with words that say why; the
 // honest one goes live; the daemon lives and stays small.
 func TestBadInput(t *testing.T) {
-	w := newWorld(t, shopAndPay)
+	w := newAlone(t, shopAndPay)
 	w.run()
 	bad := map[string]string{ // service: a part of its message
 		"broken": "expected", "link": "link", "huge": "larger than 1 MiB", "garbled": "UTF-8", "panicky": "",

@@ -18,7 +18,7 @@ import (
 // TestFailedEvaluationChangesNothing: where it cannot be known what should be,
 // nothing is deleted and nothing written, and taking the push back is enough.
 func TestFailedEvaluationChangesNothing(t *testing.T) {
-	w := newWorld(t, shopAndPay)
+	w := newAlone(t, shopAndPay)
 	w.run()
 	all := []string{w.inDev("cart"), w.inDev("checkout"), w.inDev("pay"), w.inProd("cart"), w.inProd("checkout"), w.inProd("pay")}
 	path := "platform/paths/web/objects.cue"
@@ -70,7 +70,7 @@ func TestFailedEvaluationChangesNothing(t *testing.T) {
 // revisions are evaluated. What somebody else killed is tried again, and
 // nothing is written or deleted over it.
 func TestKilledEvaluationDeletesNothing(t *testing.T) {
-	w := newWorld(t, twenty)
+	w := newAlone(t, twenty)
 	w.run()
 	from := w.lab.now(t)
 	killed := killWorkers(t)

@@ -84,7 +84,7 @@ func (p *process) end(t testing.TB, signal syscall.Signal) time.Duration {
 // newProcessWorld is a world whose daemon is the real binary.
 func newProcessWorld(t *testing.T, declared func(w *world) files) *world {
 	t.Helper()
-	w := newWorld(t, declared)
+	w := newAlone(t, declared)
 	w.system = "fairway-system"
 	w.mayRecord()
 	return w

@@ -59,9 +59,19 @@ type world struct {
 
 var worlds atomic.Int64
 
-// newWorld makes a company with the environments dev on local and prod on
-// prod-eu, and the declarations given, and pushes it. No daemon runs yet.
+// newWorld is a world that others live beside: its test runs with others at
+// the same time, but for a subtest.
 func newWorld(t *testing.T, declared func(w *world) files) *world {
+	t.Helper()
+	if !strings.Contains(t.Name(), "/") {
+		t.Parallel()
+	}
+	return newAlone(t, declared)
+}
+
+// newAlone makes a company with the environments dev on local and prod on
+// prod-eu, and the declarations given, and pushes it. No daemon runs yet.
+func newAlone(t *testing.T, declared func(w *world) files) *world {
 	t.Helper()
 	w := &world{
 		t: t, lab: theLab(t), id: fmt.Sprintf("t%03d", worlds.Add(1)), secret: "a hook's secret",
