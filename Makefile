@@ -64,6 +64,10 @@ faults: ## do a sample of faults to the daemon; a few minutes
 faults-full: ## do every fault, go on where it was interrupted; writes docs/reliability.md
 	@FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/faults/full -docs docs/reliability.md $(ARGS)
 
+.PHONY: mutants
+mutants: ## take each guard out and see that a test notices; writes docs/reliability.md
+	@FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/mutants -into docs/reliability.md $(ARGS)
+
 .PHONY: install-check
 install-check: ## prove the install that pre-commit does, with an empty module cache
 	@test/install.sh
