@@ -266,6 +266,7 @@ func encode(v any) []byte { return must(json.Marshal(v)) }
 
 type place struct {
 	Service   string `json:"service"`
+	Object    string `json:"objectName"`
 	Team      string `json:"team"`
 	Namespace string `json:"namespace"`
 }
@@ -275,7 +276,7 @@ func (c *company) callers(env string) map[string][]place {
 	for name := range c.releases[env] {
 		s := c.services[name]
 		for _, need := range s.needs {
-			out[need.Service] = append(out[need.Service], place{name, s.team, s.team + "-" + env})
+			out[need.Service] = append(out[need.Service], place{name, name, s.team, s.team + "-" + env})
 		}
 	}
 	for _, list := range out {
@@ -288,7 +289,7 @@ func (c *company) serviceInput(env, cluster, name string, s *service, callers []
 	needs := map[string]any{}
 	for alias, need := range s.needs {
 		t := c.services[need.Service]
-		needs[alias] = map[string]any{"service": need.Service, "team": t.team, "namespace": t.team + "-" + env, "endpoint": t.endpoints[need.Endpoint]}
+		needs[alias] = map[string]any{"service": need.Service, "objectName": need.Service, "team": t.team, "namespace": t.team + "-" + env, "endpoint": t.endpoints[need.Endpoint]}
 	}
 	if callers == nil {
 		callers = []place{}
