@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/object"
 )
@@ -190,13 +191,32 @@ func (l *live) rawSync(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	defer c.transport.CloseIdleConnections()
-	namespaces := slices.IndexFunc(l.objects, func(o owned) bool { return o.ID.Kind != "Namespace" })
 	start := time.Now()
-	err = c.applyAll(ctx, l.objects[:namespaces], 8)
-	if err == nil {
-		err = c.applyAll(ctx, l.objects[namespaces:], 8)
+	for _, part := range l.inOrder() {
+		if err := c.applyAll(ctx, part, 8); err != nil {
+			return 0, err
+		}
 	}
-	return time.Since(start), err
+	return time.Since(start), nil
+}
+
+// inOrder are the objects as they can be made: namespaces, what teams have in
+// them, and then services.
+func (l *live) inOrder() [3][]owned {
+	var out [3][]owned
+	for _, o := range l.objects {
+		key, err := catalog.ParseUnitKey(o.unit)
+		_, isTeam := key.Team()
+		switch {
+		case o.ID.Kind == "Namespace":
+			out[0] = append(out[0], o)
+		case err == nil && isTeam:
+			out[1] = append(out[1], o)
+		default:
+			out[2] = append(out[2], o)
+		}
+	}
+	return out
 }
 
 // ourSync starts everything and leaves it running.
@@ -213,7 +233,7 @@ func (l *live) ourSync(ctx context.Context, name string) (sync, fromExec time.Du
 	if err := l.warm(ctx, l.data); err != nil {
 		return 0, 0, "", err
 	}
-	if l.raw, err = newClient(l.plane.kubeconfig()); err != nil {
+	if l.raw, err = newClient(filepath.Join(l.plane.dir, "admin.kubeconfig")); err != nil { // its namespace is nobody's
 		return 0, 0, "", err
 	}
 	if l.daemon, err = l.startDaemon(ctx, l.forge, l.plane.kubeconfig(), l.data); err != nil {
@@ -402,7 +422,7 @@ func (l *live) rawPatch(ctx context.Context, at, edition int) (time.Duration, er
 		return 0, err
 	}
 	if edition == 0 {
-		if err := l.raw.apply(ctx, namespace, "raw"); err != nil {
+		if err := l.raw.apply(ctx, owned{Object: namespace}); err != nil {
 			return 0, err
 		}
 	}
@@ -415,7 +435,7 @@ func (l *live) rawPatch(ctx context.Context, at, edition int) (time.Duration, er
 	if err != nil {
 		return 0, err
 	}
-	if err := l.raw.apply(ctx, first, "raw"); err != nil {
+	if err := l.raw.apply(ctx, owned{Object: first}); err != nil {
 		return 0, err
 	}
 	again, err := body("71Mi")
@@ -423,7 +443,7 @@ func (l *live) rawPatch(ctx context.Context, at, edition int) (time.Duration, er
 		return 0, err
 	}
 	start := time.Now()
-	err = l.raw.apply(ctx, again, "raw")
+	err = l.raw.apply(ctx, owned{Object: again})
 	return time.Since(start), err
 }
 

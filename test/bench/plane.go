@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,8 +20,10 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/tenancy"
 	"github.com/fairway-dev/fairway/test/labtest"
 )
 
@@ -185,24 +188,55 @@ func pathOf(o object.Object) string {
 	return root + "/" + plural + "/" + o.ID.Name
 }
 
-// apply sends one server-side apply and throws the answer away.
-func (c *client) apply(ctx context.Context, o object.Object, manager string) error {
-	return c.patch(ctx, pathOf(o)+"?fieldManager="+manager, "application/apply-patch+yaml", o.Body)
+// apply sends one server-side apply and throws the answer away. What services
+// hold is written as the daemon writes it, in the name of their namespace's
+// account; its rights may have been given a moment ago only.
+func (c *client) apply(ctx context.Context, o owned) error {
+	as := ""
+	if key, err := catalog.ParseUnitKey(o.unit); err == nil {
+		if _, isTeam := key.Team(); !isTeam {
+			if as, err = tenancy.Account(o.ID.Namespace); err != nil {
+				return err
+			}
+		}
+	}
+	var err error
+	for range 50 {
+		err = c.patchAs(ctx, as, pathOf(o.Object)+"?fieldManager=raw:"+o.unit, "application/apply-patch+yaml", o.Body)
+		if !errors.Is(err, errForbidden) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
 }
 
+var errForbidden = errors.New("forbidden")
+
 func (c *client) patch(ctx context.Context, path, kind string, body []byte) error {
+	return c.patchAs(ctx, "", path, kind, body)
+}
+
+func (c *client) patchAs(ctx context.Context, as, path, kind string, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, c.cfg.Host+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", kind)
 	req.Header.Set("User-Agent", "raw")
+	if as != "" {
+		req.Header.Set("Impersonate-User", as)
+	}
 	req.Header.Set("Authorization", "Bearer "+c.cfg.BearerToken)
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusForbidden {
+		text, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("patch %s as %q: %w: %s", path, as, errForbidden, text)
+	}
 	if resp.StatusCode > 201 {
 		text, _ := io.ReadAll(resp.Body)
 		return fmt.Errorf("patch %s: %s: %s", path, resp.Status, text)
@@ -220,7 +254,7 @@ func (c *client) applyAll(ctx context.Context, objects []owned, connections int)
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(objects)); i = next.Add(1) - 1 {
 				o := objects[i]
-				if errs[worker] = c.apply(ctx, o.Object, "raw:"+o.unit); errs[worker] != nil {
+				if errs[worker] = c.apply(ctx, o); errs[worker] != nil {
 					return
 				}
 			}
