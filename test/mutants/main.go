@@ -49,6 +49,7 @@ func run(ctx context.Context, list, only, skip, into string) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", list, err)
 	}
+	all := len(mutants)
 	mutants = slices.DeleteFunc(mutants, func(m mutant) bool {
 		about := m.rule + " " + m.file + " " + m.pkg
 		return !strings.Contains(about, only) || strings.Contains(about, skip)
@@ -75,9 +76,10 @@ func run(ctx context.Context, list, only, skip, into string) error {
 		if !m.killed {
 			survivors++
 		}
-	}
-	if into != "" {
-		if err := write(into, table(mutants)); err != nil {
+		if into == "" {
+			continue
+		}
+		if err := write(into, table(mutants[:i+1], all)); err != nil { // after each: a long run may be cut short
 			return err
 		}
 	}
@@ -108,10 +110,10 @@ func write(page, table string) error {
 	return os.WriteFile(page, []byte(head+tableBegins+"\n"+table+tableEnds+tail), 0o644)
 }
 
-func table(mutants []mutant) string {
+func table(tried []mutant, all int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nTried %s.\n\n| Rule | Guard taken out | In | Killed by |\n|---|---|---|---|\n", time.Now().UTC().Format("2006-01-02"))
-	for _, m := range mutants {
+	fmt.Fprintf(&b, "\nTried %s: %d of %d.\n\n| Rule | Guard taken out | In | Killed by |\n|---|---|---|---|\n", time.Now().UTC().Format("2006-01-02"), len(tried), all)
+	for _, m := range tried {
 		by := "**survived**"
 		if m.killed {
 			by = "`" + m.test + "`"
