@@ -312,17 +312,11 @@ func (w *world) stir(a *aviary, objects map[string]string) {
 	commit := w.push("another secret", w.vault(objects))
 	w.hook(w.secret)
 	w.waitUnit(w.inDev("changing"), "at the new commit", func(u status.Unit) bool { return u.Revision == commit && u.Sync == status.Synced })
-	api := w.lab.admin["local"].Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).Namespace(w.space("shop", w.dev()))
-	o, err := api.Get(context.Background(), "drifting", metav1.GetOptions{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	_ = unstructured.SetNestedField(o.Object, base64.StdEncoding.EncodeToString([]byte(a.plant("a Secret changed by hand"))), "data", "k0")
-	_ = unstructured.SetNestedField(o.Object, base64.StdEncoding.EncodeToString([]byte(a.plant("a Secret added to by hand"))), "data", "extra")
-	o.SetAnnotations(withNote(o.GetAnnotations(), "kubectl.kubernetes.io/last-applied-configuration", a.plant("what kubectl noted of a Secret")))
-	if _, err := api.Update(context.Background(), o, metav1.UpdateOptions{FieldManager: "kubectl-edit"}); err != nil {
-		w.t.Fatal(err)
-	}
+	w.alter("local", "Secret", w.space("shop", w.dev()), "drifting", "kubectl-edit", func(o *unstructured.Unstructured) {
+		_ = unstructured.SetNestedField(o.Object, base64.StdEncoding.EncodeToString([]byte(a.plant("a Secret changed by hand"))), "data", "k0")
+		_ = unstructured.SetNestedField(o.Object, base64.StdEncoding.EncodeToString([]byte(a.plant("a Secret added to by hand"))), "data", "extra")
+		o.SetAnnotations(withNote(o.GetAnnotations(), "kubectl.kubernetes.io/last-applied-configuration", a.plant("what kubectl noted of a Secret")))
+	})
 	w.alter("local", "ConfigMap", w.space("shop", w.dev()), "marked", "kubectl-edit", func(o *unstructured.Unstructured) {
 		_ = unstructured.SetNestedField(o.Object, a.plant("a marked ConfigMap changed by hand"), "data", "a")
 	})

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/status"
@@ -15,26 +16,34 @@ import (
 // rewriteInventory changes what a cluster has recorded for a unit, by hand.
 func (w *world) rewriteInventory(cluster, unit string, change func(string) string) {
 	w.t.Helper()
-	api := w.lab.admin[cluster].Resource(kinds()["ConfigMap"]).Namespace(w.system)
-	list, err := api.List(context.Background(), metav1.ListOptions{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, part := range list.Items {
-		data, _, _ := unstructured.NestedStringMap(part.Object, "data")
-		for key, value := range data {
-			if !strings.Contains(value, `"`+unit+`"`) {
-				continue
-			}
-			data[key] = change(value)
-			_ = unstructured.SetNestedStringMap(part.Object, data, "data")
-			if _, err := api.Update(context.Background(), &part, metav1.UpdateOptions{}); err != nil {
-				w.t.Fatal(err)
-			}
-			return
+	found := false
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		api := w.lab.admin[cluster].Resource(kinds()["ConfigMap"]).Namespace(w.system)
+		list, err := api.List(context.Background(), metav1.ListOptions{})
+		if err != nil {
+			return err
 		}
+		for _, part := range list.Items {
+			data, _, _ := unstructured.NestedStringMap(part.Object, "data")
+			for key, value := range data {
+				if !strings.Contains(value, `"`+unit+`"`) {
+					continue
+				}
+				found = true
+				data[key] = change(value)
+				_ = unstructured.SetNestedStringMap(part.Object, data, "data")
+				_, err = api.Update(context.Background(), &part, metav1.UpdateOptions{})
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatalf("change what is recorded of %s by hand: %v", unit, err)
 	}
-	w.t.Fatalf("nothing is recorded of %s", unit)
+	if !found {
+		w.t.Fatalf("nothing is recorded of %s", unit)
+	}
 }
 
 // TestUnknownKindIsNotAbsent: an object of a kind that the cluster does not serve

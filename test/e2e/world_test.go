@@ -20,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/fairway-dev/fairway/pkg/git/githttp"
 	"github.com/fairway-dev/fairway/pkg/journal"
@@ -442,7 +443,7 @@ func kinds() map[string]schema.GroupVersionResource {
 		return schema.GroupVersionResource{Group: group, Version: version, Resource: resource}
 	}
 	return map[string]schema.GroupVersionResource{
-		"Namespace": of("", "v1", "namespaces"), "ConfigMap": of("", "v1", "configmaps"), "Service": of("", "v1", "services"),
+		"Namespace": of("", "v1", "namespaces"), "Secret": of("", "v1", "secrets"), "ConfigMap": of("", "v1", "configmaps"), "Service": of("", "v1", "services"),
 		"ServiceAccount": of("", "v1", "serviceaccounts"), "ResourceQuota": of("", "v1", "resourcequotas"), "LimitRange": of("", "v1", "limitranges"),
 		"Deployment": of("apps", "v1", "deployments"), "CronJob": of("batch", "v1", "cronjobs"),
 		"NetworkPolicy": of("networking.k8s.io", "v1", "networkpolicies"), "Ingress": of("networking.k8s.io", "v1", "ingresses"),
@@ -463,17 +464,22 @@ func (w *world) live(cluster, kind, namespace, name string) *unstructured.Unstru
 	return o
 }
 
-// alter changes an object as somebody with kubectl edit does.
+// alter changes an object as somebody with kubectl edit does, who saves again
+// when a controller wrote its status meanwhile.
 func (w *world) alter(cluster, kind, namespace, name, manager string, change func(o *unstructured.Unstructured)) {
 	w.t.Helper()
-	o := w.live(cluster, kind, namespace, name)
-	if o == nil {
-		w.t.Fatalf("%s %s/%s is not there", kind, namespace, name)
-	}
-	change(o)
 	api := w.lab.admin[cluster].Resource(kinds()[kind]).Namespace(namespace)
-	if _, err := api.Update(context.Background(), o, metav1.UpdateOptions{FieldManager: manager}); err != nil {
-		w.t.Fatal(err)
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		o, err := api.Get(context.Background(), name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		change(o)
+		_, err = api.Update(context.Background(), o, metav1.UpdateOptions{FieldManager: manager})
+		return err
+	})
+	if err != nil {
+		w.t.Fatalf("change %s %s/%s by hand: %v", kind, namespace, name, err)
 	}
 }
 
