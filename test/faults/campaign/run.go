@@ -54,17 +54,31 @@ func (r *Run) Move() error {
 }
 
 // Relist has every watch end as a server ends one that is too old, so that
-// everything is listed anew.
+// everything is listed anew. It waits for each of them: one that is opened
+// later would go on where it was, and never hear of what it missed.
 func (r *Run) Relist(ctx context.Context) error {
 	r.Rules.Set(proxy.Rule{ID: "relist", Match: proxy.Match{Servers: world.Clusters(), Verbs: []string{"watch"}}, Do: proxy.Action{Kind: proxy.Gone}})
-	for _, name := range world.Clusters() {
-		r.Proxy(name).CutWatches()
-	}
-	if err := pause(ctx, time.Second); err != nil {
-		return err
-	}
+	r.CutWatches()
+	err := eventually(ctx, time.Minute, func() string {
+		told := map[proxy.Stream]bool{}
+		for _, call := range r.Rules.Fired("relist") {
+			told[call.Stream()] = true
+		}
+		for _, name := range world.Clusters() {
+			for _, stream := range r.Proxy(name).Watched() {
+				if !told[stream] {
+					return fmt.Sprintf("%v was not opened again", stream)
+				}
+			}
+		}
+		return ""
+	})
 	r.Rules.Clear()
-	return nil
+	if err != nil && ctx.Err() == nil {
+		r.Wrong("when watches had ended: %v", err)
+		return nil
+	}
+	return err
 }
 
 // CutWatches ends all watches once.

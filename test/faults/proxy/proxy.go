@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -59,6 +60,7 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	watches map[int]context.CancelFunc
+	watched map[Stream]bool
 	next    int
 }
 
@@ -77,7 +79,7 @@ func Start(o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start proxy %s: %w", o.Name, err)
 	}
-	p := &Proxy{opts: o, listener: l, watches: map[int]context.CancelFunc{}}
+	p := &Proxy{opts: o, listener: l, watches: map[int]context.CancelFunc{}, watched: map[Stream]bool{}}
 	p.server = &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0)}
 	serve := func() error { return p.server.Serve(l) }
 	if o.Certificate != nil {
@@ -104,6 +106,19 @@ func (p *Proxy) CutWatches() {
 	for _, cancel := range p.watches {
 		cancel()
 	}
+}
+
+// Stream is what a watch is for.
+type Stream struct{ Server, Group, Resource, Namespace string }
+
+// Stream is what a call that opens a watch is for.
+func (c Call) Stream() Stream { return Stream{c.Server, c.Group, c.Resource, c.Namespace} }
+
+// Watched is everything that was ever watched through the proxy.
+func (p *Proxy) Watched() []Stream {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.watched))
 }
 
 // Quiesce waits until the server has answered all that was forwarded to it, as

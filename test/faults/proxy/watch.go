@@ -13,7 +13,7 @@ import (
 func (x *exchange) watch() {
 	ctx, cancel := context.WithCancel(x.r.Context())
 	defer cancel()
-	defer x.track(cancel)()
+	defer x.track(x.call.Stream(), cancel)()
 	if x.do.Kind == Gone {
 		x.gone()
 		return
@@ -89,12 +89,13 @@ func (x *exchange) gone() {
 }
 
 // track lets CutWatches end a watch; what it gives ends that.
-func (p *Proxy) track(cancel context.CancelFunc) func() {
+func (p *Proxy) track(stream Stream, cancel context.CancelFunc) func() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id := p.next
 	p.next++
 	p.watches[id] = cancel
+	p.watched[stream] = true
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
