@@ -125,7 +125,7 @@ func (x *exchange) json(v any) {
 func (x *exchange) stillness(items []map[string]any, list List) {
 	ctx, cancel := context.WithCancel(x.r.Context())
 	defer cancel()
-	defer x.track(cancel)()
+	defer x.track(x.call.Stream(), cancel)()
 	x.w.Header().Set("Content-Type", "application/json")
 	x.w.WriteHeader(http.StatusOK)
 	if x.r.URL.Query().Get("sendInitialEvents") == "true" {
