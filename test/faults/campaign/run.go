@@ -65,7 +65,7 @@ func (r *Run) Relist(ctx context.Context) error {
 			told[call.Stream()] = true
 		}
 		for _, name := range world.Clusters() {
-			for _, stream := range r.Proxy(name).Watched() {
+			for _, stream := range r.Proxy(name).Watched(r.Daemon.Since()) {
 				if !told[stream] {
 					return fmt.Sprintf("%v was not opened again", stream)
 				}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -60,7 +59,7 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	watches map[int]context.CancelFunc
-	watched map[Stream]bool
+	watched map[Stream]time.Time // when last
 	next    int
 }
 
@@ -79,7 +78,7 @@ func Start(o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start proxy %s: %w", o.Name, err)
 	}
-	p := &Proxy{opts: o, listener: l, watches: map[int]context.CancelFunc{}, watched: map[Stream]bool{}}
+	p := &Proxy{opts: o, listener: l, watches: map[int]context.CancelFunc{}, watched: map[Stream]time.Time{}}
 	p.server = &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0)}
 	serve := func() error { return p.server.Serve(l) }
 	if o.Certificate != nil {
@@ -114,11 +113,17 @@ type Stream struct{ Server, Group, Resource, Namespace string }
 // Stream is what a call that opens a watch is for.
 func (c Call) Stream() Stream { return Stream{c.Server, c.Group, c.Resource, c.Namespace} }
 
-// Watched is everything that was ever watched through the proxy.
-func (p *Proxy) Watched() []Stream {
+// Watched is everything that a watch was opened for since some moment.
+func (p *Proxy) Watched(since time.Time) []Stream {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Collect(maps.Keys(p.watched))
+	var out []Stream
+	for stream, last := range p.watched {
+		if !last.Before(since) {
+			out = append(out, stream)
+		}
+	}
+	return out
 }
 
 // Quiesce waits until the server has answered all that was forwarded to it, as

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"time"
 )
 
 // watch passes a stream of events on, and does to single events what is to be
@@ -95,7 +96,7 @@ func (p *Proxy) track(stream Stream, cancel context.CancelFunc) func() {
 	id := p.next
 	p.next++
 	p.watches[id] = cancel
-	p.watched[stream] = true
+	p.watched[stream] = time.Now()
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -52,6 +52,7 @@ type Daemon struct {
 type process struct {
 	cmd   *exec.Cmd
 	base  string
+	began time.Time
 	done  chan struct{}
 	asked bool // somebody wanted it to end
 }
@@ -92,7 +93,7 @@ func (d *Daemon) Start() error {
 	if err := os.WriteFile(secret, []byte(d.secret), 0o600); err != nil {
 		return fmt.Errorf("start daemon: %w", err)
 	}
-	p := &process{base: "http://" + listen, done: make(chan struct{})}
+	p := &process{base: "http://" + listen, began: time.Now(), done: make(chan struct{})}
 	p.cmd = d.command(append([]string{"serve", "--repo", d.opts.Repo, "--data-dir", d.opts.Data, "--kubeconfig", d.opts.Kubeconfig,
 		"--listen", listen, "--hook-secret-file", secret, "--poll", d.opts.Poll.String(), "--log-format", "json"}, d.opts.Flags...)...)
 	p.cmd.Stdout, p.cmd.Stderr = &d.log, &d.log
@@ -198,6 +199,16 @@ func (d *Daemon) Base() string {
 		return ""
 	}
 	return d.running.base
+}
+
+// Since is when the running process was started; the beginning of time if none runs.
+func (d *Daemon) Since() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running == nil {
+		return time.Time{}
+	}
+	return d.running.began
 }
 
 // Log is everything the processes wrote.
