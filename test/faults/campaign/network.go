@@ -225,8 +225,26 @@ func unavailable(ref *Reference) []Case {
 				out = append(out, c)
 			}
 		}
+		for _, group := range []string{"autoscaling", "policy"} {
+			for _, restart := range []bool{false, true} {
+				out = append(out, vanished(step, want.Name, group, restart))
+			}
+		}
 	}
 	return out
+}
+
+// vanished is a case in which a group's kinds are not served any more, as when
+// its CustomResourceDefinition was deleted or its API server unregistered.
+func vanished(step int, name, group string, restart bool) Case {
+	name += ": the group " + group + " is not served"
+	if restart {
+		name += ", and the daemon starts anew"
+	}
+	c := storm("F12", name, step, 0, proxy.Rule{ID: "down", Match: api(proxy.Match{Groups: []string{group}}), Do: proxy.Action{Kind: proxy.NotServed}})
+	c.Before = func(_ context.Context, r *Run) error { r.CutWatches(); return nil }
+	c.After = func(ctx context.Context, r *Run) error { return r.outlast(ctx, restart, 3*time.Second) }
+	return c
 }
 
 // outlast waits while a rule is in force, and restarts the daemon under it if asked.

@@ -81,20 +81,42 @@ func rewinds(ref *Reference) []Case {
 		if step == 0 {
 			continue
 		}
-		for _, restart := range []bool{false, true} {
-			name := want.Name + ": the branch is moved back"
-			if restart {
-				name += ", and the daemon starts anew without its files"
+		for _, how := range moves() {
+			for _, restart := range []bool{false, true} {
+				name := want.Name + ": the branch " + how.word
+				if restart {
+					name += ", and the daemon starts anew without its files"
+				}
+				out = append(out, Case{Fault: "F21", Name: name, Step: step, After: func(ctx context.Context, r *Run) error {
+					return r.rewind(ctx, how, restart)
+				}})
 			}
-			out = append(out, Case{Fault: "F21", Name: name, Step: step, After: func(ctx context.Context, r *Run) error {
-				return r.rewind(ctx, restart)
-			}})
 		}
 	}
 	return out
 }
 
-func (r *Run) rewind(ctx context.Context, restart bool) error {
+// move is one way in which a branch is lost.
+type move struct {
+	word string
+	do   func(r *Run) error
+}
+
+func moves() []move {
+	return []move{
+		{"is moved back", func(r *Run) error { return r.Point(r.Commits[r.Step-1]) }},
+		{"is a history of its own without a file", func(r *Run) error {
+			commit, err := r.Orphan()
+			if err != nil {
+				return err
+			}
+			return r.Point(commit)
+		}},
+		{"is taken away", func(r *Run) error { return r.Unref("refs/heads/main") }},
+	}
+}
+
+func (r *Run) rewind(ctx context.Context, how move, restart bool) error {
 	if err := r.Settle(ctx, settleLimit); err != nil {
 		r.Wrong("before the fault: %v", err)
 		return nil
@@ -106,7 +128,7 @@ func (r *Run) rewind(ctx context.Context, restart bool) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Point(r.Commits[r.Step-1]); err != nil {
+	if err := how.do(r); err != nil {
 		return err
 	}
 	r.Daemon.Wake()
@@ -128,7 +150,7 @@ func (r *Run) rewind(ctx context.Context, restart bool) error {
 	}
 	for _, q := range requests {
 		if q.Mutates() && q.Object.Namespace != r.System() {
-			r.Wrong("with the branch moved back: %s", q)
+			r.Wrong("while the branch %s: %s", how.word, q)
 		}
 	}
 	return r.Point(r.Head())

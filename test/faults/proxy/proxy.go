@@ -207,6 +207,8 @@ func (x *exchange) run() {
 		x.abort()
 	case x.do.Kind == Answer:
 		x.answer()
+	case x.do.Kind == NotServed:
+		http.NotFound(x.w, x.r)
 	case x.do.Kind == HTML:
 		x.page()
 	case x.do.Kind == Stale && x.stale():

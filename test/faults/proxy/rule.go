@@ -63,6 +63,8 @@ const (
 	Answer Kind = "answer"
 	// AnswerAfter forwards, and answers with Status all the same.
 	AnswerAfter Kind = "answer-after"
+	// NotServed answers 404 as a server does that has no such kind.
+	NotServed Kind = "not-served"
 	// HTML answers 200 with a page of a middlebox.
 	HTML Kind = "html"
 	// Truncate cuts the answer's body in half.

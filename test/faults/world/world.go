@@ -239,6 +239,22 @@ func (w *World) Ref(name, commit string) error {
 	return err
 }
 
+// Unref takes a ref away.
+func (w *World) Unref(name string) error {
+	_, err := git(filepath.Join(w.dir, "git", "platform.git"), 0, "update-ref", "-d", name)
+	return err
+}
+
+// Orphan makes a commit without parents and without files.
+func (w *World) Orphan() (string, error) {
+	dir := filepath.Join(w.dir, "git", "platform.git")
+	tree, err := git(dir, 0, "hash-object", "-t", "tree", "-w", os.DevNull)
+	if err != nil {
+		return "", err
+	}
+	return git(dir, 0, "commit-tree", tree, "-m", "another history")
+}
+
 // Refs are all refs of the repository and what they point at.
 func (w *World) Refs() (string, error) {
 	return git(filepath.Join(w.dir, "git", "platform.git"), 0, "for-each-ref", "--format=%(refname) %(objectname)")
