@@ -107,6 +107,12 @@ func (l *links) namespaces(cat *catalog.Catalog, changed eval.Delta) []string {
 			out = append(out, name)
 		}
 	}
+	for name := range l.prefixes {
+		if cat.Teams[name] == nil {
+			delete(l.prefixes, name)
+			out = append(out, name)
+		}
+	}
 	l.taken = taken
 	return out
 }

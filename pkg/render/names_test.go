@@ -80,6 +80,21 @@ func TestBrokenTeamKeepsItsNamespace(t *testing.T) {
 	}
 }
 
+// A team that is not declared any more while its services are: what others know
+// of its namespace is the same whether the fleet was brought there or starts there.
+func TestGoneTeamIsGoneForItsNeighbours(t *testing.T) {
+	w, c, base := small(t)
+	c.Teams = maps.Clone(c.Teams)
+	c.Teams["beta"] = "\tnamespace: \"earlier\"\n"
+	w.advance(c.write(base))
+	tree := c.write(base)
+	delete(tree, "teams/beta/team.cue")
+	w.advance(tree)
+	if diff := w.compareWithFull(); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A renamed service that says what it was called declares the objects it had.
 func TestObjectNameKeepsIdentities(t *testing.T) {
 	w, c, base := small(t)
