@@ -27,7 +27,10 @@ step "tests: packages, scripts, layers"
 go test $(go list ./... | grep -v -e /test/e2e -e '/test/faults$')
 
 step "tests: behaviours on real control planes"
-go test -timeout 20m ./test/e2e/...
+go test -timeout 20m -parallel 4 ./test/e2e/...
+
+step "tests: a sample of faults (make faults-full does them all)"
+FAIRWAY_FAULTS_PART=0.3 go test -timeout 15m ./test/faults
 
 step "tests: the lab"
 (cd lab && go test -timeout 10m ./...)
