@@ -20,7 +20,7 @@ const module = "github.com/fairway-dev/fairway/"
 func bands() map[string]int {
 	return map[string]int{
 		"pkg/diag": 0, "pkg/object": 0, "pkg/git": 0, "pkg/cache": 0, "pkg/cache/record": 0, "pkg/eval/sandbox": 0, "pkg/signature": 0,
-		"pkg/diag/format": 1, "pkg/catalog": 1, "pkg/cluster": 1, "pkg/tenancy": 1, "pkg/wave": 1, "pkg/git/githttp": 1,
+		"pkg/diag/format": 1, "pkg/catalog": 1, "pkg/cluster": 1, "pkg/tenancy": 1, "pkg/wave": 1, "pkg/git/githttp": 1, "pkg/git/folder": 1,
 		"pkg/eval/protocol": 1,
 		"pkg/eval":          2, "pkg/eval/syntax": 2, "pkg/eval/explain": 3, "pkg/eval/worker": 4,
 		"pkg/status": 2, "pkg/journal": 2,
@@ -38,7 +38,7 @@ func only() map[string][]string {
 	return map[string][]string{
 		"cuelang.org/go":                            {"pkg/eval/syntax", "pkg/eval/explain", "pkg/eval/worker", "cmd/reconciler"},
 		"k8s.io/client-go":                          {"pkg/cluster/kube", "pkg/cluster/kube/internal/owned", "pkg/cluster/kube/internal/inventory", "pkg/cluster/lease", "cmd/reconciler"},
-		"github.com/go-git":                         {"pkg/git"},
+		"github.com/go-git":                         {"pkg/git", "pkg/git/folder"},
 		"github.com/argoproj/argo-cd/gitops-engine": {"pkg/wave", "pkg/cluster/kube"},
 		"github.com/ProtonMail/go-crypto":           {"pkg/signature"},
 		"modernc.org/sqlite":                        {"pkg/journal"},

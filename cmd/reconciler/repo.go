@@ -15,6 +15,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
@@ -62,7 +63,7 @@ func (w *workspace) tree(rev string) (tree *git.Tree, commit string, history eva
 	}
 	if rev == "" {
 		key := sha256.Sum256([]byte(w.top))
-		t, err := git.OpenDir(w.top, git.DirOptions{
+		t, err := folder.Open(w.top, folder.Options{
 			Roots: eval.Roots(), Cache: filepath.Join(cacheDir(), "stat-"+hex.EncodeToString(key[:6])),
 		})
 		return t, "", w.sinceHead(store), err

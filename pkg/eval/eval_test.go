@@ -8,7 +8,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
-	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 )
 
 func TestMain(m *testing.M) {
@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestCompany(t *testing.T) {
-	tree, err := git.OpenDir("../..", git.DirOptions{Roots: eval.Roots()})
+	tree, err := folder.Open("../..", folder.Options{Roots: eval.Roots()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/fairway-dev/fairway/pkg/eval"
-	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 )
 
 // TestHostile shows what becomes of what teams might try: to read what is not
@@ -130,7 +130,7 @@ func TestOddEntries(t *testing.T) {
 			copyPlatform(t, dir)
 			write(t, filepath.Join(dir, "teams/pay/ledger/service.cue"), "package ledger\n")
 			test.put(t, dir)
-			tree, err := git.OpenDir(dir, git.DirOptions{Roots: eval.Roots()})
+			tree, err := folder.Open(dir, folder.Options{Roots: eval.Roots()})
 			if err != nil {
 				t.Fatal(err)
 			}

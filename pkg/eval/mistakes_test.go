@@ -16,6 +16,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag/format"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 )
 
 var update = flag.Bool("update", false, "write the wanted outputs anew")
@@ -29,7 +30,7 @@ func repository(t *testing.T, files map[string]string) *git.Tree {
 	for name, text := range files {
 		write(t, filepath.Join(dir, name), text)
 	}
-	tree, err := git.OpenDir(dir, git.DirOptions{Roots: eval.Roots()})
+	tree, err := folder.Open(dir, folder.Options{Roots: eval.Roots()})
 	if err != nil {
 		t.Fatal(err)
 	}

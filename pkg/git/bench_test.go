@@ -161,41 +161,6 @@ func BenchmarkCheckOneChange(b *testing.B) {
 	}
 }
 
-// BenchmarkOpenDir hashes a working directory of 20,000 files, with a cache that knows
-// them all and without one; the floor is to list it and ask for the state of each file.
-func BenchmarkOpenDir(b *testing.B) {
-	dir := b.TempDir()
-	run(b, dir, "init", "--quiet")
-	writeFiles(b, dir, service(20_000))
-	writeFiles(b, dir, map[string]string{".gitignore": "*.tmp\n/bin/\n*.log\n"})
-	time.Sleep(100 * time.Millisecond) // the files are older than the cache
-	cache := filepath.Join(b.TempDir(), "stats")
-	rootHash(b, dir, git.DirOptions{Cache: cache})
-	b.Run("unchanged", func(b *testing.B) {
-		for b.Loop() {
-			rootHash(b, dir, git.DirOptions{Cache: cache})
-		}
-	})
-	b.Run("floor", func(b *testing.B) {
-		for b.Loop() {
-			err := filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
-				if err == nil && !d.IsDir() {
-					_, err = d.Info()
-				}
-				return err
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("uncached", func(b *testing.B) {
-		for b.Loop() {
-			rootHash(b, dir, git.DirOptions{})
-		}
-	})
-}
-
 // BenchmarkFetch follows one-line pushes to a repository of 3,000 files over http: all
 // of it, the poll when nothing moved, and the server's share by a git command.
 func BenchmarkFetch(b *testing.B) {

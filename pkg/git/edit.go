@@ -48,7 +48,7 @@ func (s *Store) commit(ctx context.Context, e Edit) (Hash, error) {
 	if err := e.check(); err != nil {
 		return Hash{}, err
 	}
-	root := hashTree(nil)
+	root := HashTree(nil)
 	if !e.Base.IsZero() {
 		base, err := s.revision(e.Base)
 		if err != nil {
@@ -88,7 +88,7 @@ func (e Edit) check() error {
 				return fmt.Errorf("path %q: %q %s", name, part, why)
 			}
 		}
-		if len(content) > maxBlob {
+		if len(content) > MaxFile {
 			return fmt.Errorf("file %s is %d bytes: %w", name, len(content), ErrTooLarge)
 		}
 	}
@@ -139,7 +139,7 @@ func (s *Store) rewrite(tree Hash, files map[string][]byte) (Hash, error) {
 		}
 	}
 	if len(entries) == 0 {
-		return hashTree(nil), nil
+		return HashTree(nil), nil
 	}
 	return s.write(plumbing.TreeObject, encodeTree(entries))
 }
@@ -161,12 +161,12 @@ func (s *Store) put(e Entry, exists bool, files map[string][]byte) (Entry, error
 		h, err := s.write(plumbing.BlobObject, content)
 		return Entry{Kind: File, Exec: e.Exec, Hash: h}, err
 	}
-	dir := hashTree(nil)
+	dir := HashTree(nil)
 	if exists {
 		dir = e.Hash
 	}
 	h, err := s.rewrite(dir, files)
-	if err != nil || h == hashTree(nil) {
+	if err != nil || h == HashTree(nil) {
 		return Entry{}, err
 	}
 	return Entry{Kind: Dir, Hash: h}, nil

@@ -141,7 +141,11 @@ func hashObject(kind string, content []byte) Hash {
 	return Hash(sum.Sum(nil))
 }
 
-func hashTree(entries []Entry) Hash { return hashObject("tree", encodeTree(entries)) }
+// HashTree is the object ID of a directory; the order of entries does not matter.
+func HashTree(entries []Entry) Hash { return hashObject("tree", encodeTree(entries)) }
+
+// HashBlob is the object ID of a file's content.
+func HashBlob(content []byte) Hash { return hashObject("blob", content) }
 
 func byName(a, b Entry) int { return cmp.Compare(a.Name, b.Name) }
 

@@ -3,7 +3,7 @@
 //
 // A [Store] is a bare repository on disk that follows a remote. A [Tree] is a
 // directory by content; it comes from a commit ([Store.Tree]) or from a working
-// directory ([OpenDir]), and the two give the same hashes for the same bytes, so
+// directory ([github.com/fairway-dev/fairway/pkg/git/folder]), and the two give the same hashes for the same bytes, so
 // whatever is keyed by a tree hash is shared between them. [Diff] walks only what
 // differs.
 //

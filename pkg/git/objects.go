@@ -147,7 +147,7 @@ func (o *objects) entries(h Hash) ([]Entry, error) {
 		return entries, nil
 	}
 	raw, err := o.read(plumbing.TreeObject, h, maxTree)
-	if errors.Is(err, ErrNotFound) && h == hashTree(nil) {
+	if errors.Is(err, ErrNotFound) && h == HashTree(nil) {
 		return nil, nil // Git does not store the empty tree
 	}
 	if err != nil {
@@ -163,7 +163,7 @@ func (o *objects) entries(h Hash) ([]Entry, error) {
 
 // content implements source.
 func (o *objects) content(_ string, h Hash) ([]byte, error) {
-	return o.read(plumbing.BlobObject, h, maxBlob)
+	return o.read(plumbing.BlobObject, h, MaxFile)
 }
 
 // sound implements source.

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// maxBlob is the most bytes of a file that are ever read.
-const maxBlob = 1 << 20
+// MaxFile is the most bytes of a file that are ever read.
+const MaxFile = 1 << 20
 
 // maxDepth ends every walk, whatever the tree says of itself.
 const maxDepth = 512
@@ -17,11 +17,33 @@ const maxDepth = 512
 type source interface {
 	// entries of the directory, sorted by name; not to be modified.
 	entries(h Hash) ([]Entry, error)
-	// content of the file, at most maxBlob bytes.
+	// content of the file, at most MaxFile bytes.
 	content(path string, h Hash) ([]byte, error)
 	// sound remembers the trees that Check has seen.
 	sound() *soundTrees
 }
+
+// Source gives the content behind hashes to a tree that is in no repository. It is
+// safe for concurrent use.
+type Source interface {
+	// Entries of the directory, sorted by name; not to be modified.
+	Entries(h Hash) ([]Entry, error)
+	// Content of the file, at most MaxFile bytes.
+	Content(path string, h Hash) ([]byte, error)
+}
+
+// NewTree is the tree of a source.
+func NewTree(src Source, root Hash) *Tree { return &Tree{src: &foreign{Source: src}, root: root} }
+
+// foreign is a Source from elsewhere.
+type foreign struct {
+	Source
+	checked soundTrees
+}
+
+func (f *foreign) entries(h Hash) ([]Entry, error)             { return f.Entries(h) }
+func (f *foreign) content(name string, h Hash) ([]byte, error) { return f.Content(name, h) }
+func (f *foreign) sound() *soundTrees                          { return &f.checked }
 
 // Tree is a read-only directory tree by content, and the one thing evaluation reads
 // from. It is safe for concurrent use. Paths are slash-separated, relative to the
@@ -109,11 +131,11 @@ func (t *Tree) find(name string) (Entry, error) {
 }
 
 // Only returns the tree that holds nothing but the given paths, and those of them
-// that do not exist not at all. It is how a commit is compared with an [OpenDir] of
+// that do not exist not at all. It is how a commit is compared with a folder of
 // the same roots.
 func (t *Tree) Only(roots ...string) (*Tree, error) {
 	s := &selection{source: t.src, dirs: map[Hash][]Entry{}}
-	root, err := s.pick(t.root, ".", cleanRoots(roots))
+	root, err := s.pick(t.root, ".", NewRoots(roots))
 	if err != nil {
 		return nil, fmt.Errorf("select %s: %w", strings.Join(roots, ", "), err)
 	}
@@ -134,7 +156,7 @@ func (s *selection) entries(h Hash) ([]Entry, error) {
 }
 
 // pick cuts the directory h at dir down to what leads to roots.
-func (s *selection) pick(h Hash, dir string, roots []string) (Hash, error) {
+func (s *selection) pick(h Hash, dir string, roots Roots) (Hash, error) {
 	all, err := s.source.entries(h)
 	if err != nil {
 		return Hash{}, err
@@ -142,7 +164,7 @@ func (s *selection) pick(h Hash, dir string, roots []string) (Hash, error) {
 	var kept []Entry
 	for _, e := range all {
 		name := path.Join(dir, e.Name)
-		in, above := within(roots, name)
+		in, above := roots.Within(name)
 		if !in && above && e.Kind == Dir {
 			if e.Hash, err = s.pick(e.Hash, name, roots); err != nil {
 				return Hash{}, err
@@ -153,30 +175,33 @@ func (s *selection) pick(h Hash, dir string, roots []string) (Hash, error) {
 			kept = append(kept, e)
 		}
 	}
-	cut := hashTree(kept)
+	cut := HashTree(kept)
 	s.dirs[cut] = kept
 	return cut, nil
 }
 
-// within reports whether name is at or below a root, and whether it is above one.
-func within(roots []string, name string) (in, above bool) {
-	for _, root := range roots {
+// Roots are paths that a tree is cut down to, spelled in one way.
+type Roots []string
+
+// NewRoots spells paths in one way; none means everything.
+func NewRoots(paths []string) Roots {
+	if len(paths) == 0 {
+		return Roots{"."}
+	}
+	clean := make(Roots, len(paths))
+	for i, p := range paths {
+		clean[i] = path.Clean(p)
+	}
+	return clean
+}
+
+// Within reports whether name is at or below a root, and whether it is above one.
+func (r Roots) Within(name string) (in, above bool) {
+	for _, root := range r {
 		if root == "." || name == root || strings.HasPrefix(name, root+"/") {
 			return true, false
 		}
 		above = above || strings.HasPrefix(root, name+"/")
 	}
 	return false, above
-}
-
-// cleanRoots spells roots in one way; none means everything.
-func cleanRoots(roots []string) []string {
-	if len(roots) == 0 {
-		return []string{"."}
-	}
-	clean := make([]string, len(roots))
-	for i, root := range roots {
-		clean[i] = path.Clean(root)
-	}
-	return clean
 }

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 )
 
 func TestTreeReads(t *testing.T) {
@@ -68,7 +69,7 @@ func TestFS(t *testing.T) {
 	}
 	l.push("first")
 	l.fetch()
-	dir, err := git.OpenDir(l.work, git.DirOptions{})
+	dir, err := folder.Open(l.work, folder.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

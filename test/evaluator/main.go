@@ -28,7 +28,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
-	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
@@ -101,7 +101,7 @@ func renderBoth(ctx context.Context, dir string) (map[string]rendered, error) {
 
 // render evaluates a tree; a unit that is held has no digest, and counts too.
 func render(ctx context.Context, name, top string, into map[string]rendered) error {
-	tree, err := git.OpenDir(top, git.DirOptions{Roots: eval.Roots()})
+	tree, err := folder.Open(top, folder.Options{Roots: eval.Roots()})
 	if err != nil {
 		return err
 	}

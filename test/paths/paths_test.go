@@ -38,7 +38,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag/format"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
-	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
@@ -156,7 +156,7 @@ func company(t *testing.T, given map[string]string) string {
 func render(t *testing.T, pool *eval.Pool, given map[string]string) string {
 	t.Helper()
 	dir := company(t, given)
-	tree, err := git.OpenDir(dir, git.DirOptions{Roots: eval.Roots()})
+	tree, err := folder.Open(dir, folder.Options{Roots: eval.Roots()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -32,7 +33,8 @@ type Bench struct {
 	// Log gets a word on what goes on; nil for none.
 	Log func(format string, args ...any)
 
-	mu sync.Mutex
+	mu     sync.Mutex
+	failed []error // cases that the bench itself could not carry out
 }
 
 // Run runs cases until all are done, the context ends, or the bench itself fails.
@@ -54,8 +56,24 @@ func (b *Bench) Run(ctx context.Context, cases []Case) error {
 		})
 	}
 	wg.Wait()
-	return context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return errors.Join(b.failed...)
 }
+
+// excuse notes a case that the bench could not carry out, and says whether that
+// happened too often to go on.
+func (b *Bench) excuse(err error) bool {
+	b.say("not carried out: %v", err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failed = append(b.failed, err)
+	return len(b.failed) <= maxFailed
+}
+
+// maxFailed is how many cases may fail by the bench's own fault.
+const maxFailed = 20
 
 // walk takes one company from step to step with one fault at each, and gives
 // the cases that it did not get to.
@@ -74,12 +92,20 @@ func (b *Bench) walk(ctx context.Context, cases []Case) ([]Case, error) {
 			return cases[i:], nil // a case before went further
 		}
 		if err := b.calmly(ctx, w, c.Step); err != nil {
-			return nil, fmt.Errorf("before %s %s: %w", c.Fault, c.Name, err)
+			err = fmt.Errorf("before %s %s: %w", c.Fault, c.Name, err)
+			if ctx.Err() == nil && b.excuse(err) {
+				return cases[i+1:], nil
+			}
+			return nil, err
 		}
 		r := &Run{World: w, Case: c, Ref: b.Ref, Want: b.Ref.Steps[c.Step], Random: b.random(c)}
 		out, err := r.run(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%s %s: %w", c.Fault, c.Name, err)
+			err = fmt.Errorf("%s %s: %w", c.Fault, c.Name, err)
+			if ctx.Err() == nil && b.excuse(err) {
+				return cases[i+1:], nil
+			}
+			return nil, err
 		}
 		b.report(out)
 		if len(out.Diverged) > 0 {

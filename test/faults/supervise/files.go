@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -56,28 +57,50 @@ func Damages() []Damage { return []Damage{Lost, Flipped, Torn, Emptied, Rubbish}
 
 // Hurt does damage to the daemon's data folder.
 func (d *Daemon) Hurt(what Damage, random *rand.Rand) error {
-	if what == Lost {
-		return os.RemoveAll(d.opts.Data)
-	}
 	err := filepath.WalkDir(d.opts.Data, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // a daemon that runs moves and removes files meanwhile
+			return nil
+		case err != nil:
+			return err
+		case what == Lost && path == d.opts.Data:
+			return lose(path)
+		case !e.Type().IsRegular():
+			return nil
+		}
+		if err := damage(path, what, random); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		raw, err := os.ReadFile(path)
-		if err != nil || len(raw) == 0 {
-			return err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		_ = os.Chmod(path, 0o600) // Git's objects are read-only
-		return os.WriteFile(path, hurt(what, raw, random), info.Mode().Perm())
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("damage %s: %w", d.opts.Data, err)
 	}
 	return nil
+}
+
+// lose removes a folder, though something may be made in it meanwhile.
+func lose(dir string) error {
+	var err error
+	for range 10 {
+		if err = os.RemoveAll(dir); err == nil {
+			return fs.SkipAll
+		}
+	}
+	return err
+}
+
+func damage(path string, what Damage, random *rand.Rand) error {
+	raw, err := os.ReadFile(path)
+	if err != nil || len(raw) == 0 {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	_ = os.Chmod(path, 0o600) // Git's objects are read-only
+	return os.WriteFile(path, hurt(what, raw, random), info.Mode().Perm())
 }
 
 func hurt(what Damage, raw []byte, random *rand.Rand) []byte {

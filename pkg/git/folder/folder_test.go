@@ -1,4 +1,4 @@
-package git_test
+package folder_test
 
 import (
 	"errors"
@@ -12,14 +12,15 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 )
 
 func rootHash(t interface {
 	Helper()
 	Fatal(...any)
-}, dir string, o git.DirOptions) git.Hash {
+}, dir string, o folder.Options) git.Hash {
 	t.Helper()
-	tree, err := git.OpenDir(dir, o)
+	tree, err := folder.Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,10 +33,10 @@ func rootHash(t interface {
 
 // The tree of a working directory is the one Git writes for it, with a cache and
 // without, also right after files changed.
-func TestOpenDirEqualsGit(t *testing.T) {
+func TestOpenEqualsGit(t *testing.T) {
 	dir := t.TempDir()
 	run(t, dir, "init", "--quiet")
-	cached := git.DirOptions{Cache: filepath.Join(t.TempDir(), "stats")}
+	cached := folder.Options{Cache: filepath.Join(t.TempDir(), "stats")}
 	rapid.Check(t, func(rt *rapid.T) {
 		if rapid.Bool().Draw(rt, "afresh") {
 			left, _ := filepath.Glob(filepath.Join(dir, "[^.]*"))
@@ -62,7 +63,7 @@ func TestOpenDirEqualsGit(t *testing.T) {
 		os.MkdirAll(filepath.Join(dir, "empty", "too"), 0o777)
 		run(t, dir, "add", "--all")
 		want := parse(t, run(t, dir, "write-tree"))
-		for _, o := range []git.DirOptions{cached, cached, {}} {
+		for _, o := range []folder.Options{cached, cached, {}} {
 			if got := rootHash(rt, dir, o); got != want {
 				rt.Fatalf("cache %q: got %s, want %s", o.Cache, got, want)
 			}
@@ -70,7 +71,7 @@ func TestOpenDirEqualsGit(t *testing.T) {
 	})
 }
 
-func TestOpenDirIgnores(t *testing.T) {
+func TestOpenIgnores(t *testing.T) {
 	dir := t.TempDir()
 	run(t, dir, "init", "--quiet")
 	writeFiles(t, dir, map[string]string{
@@ -84,12 +85,12 @@ func TestOpenDirIgnores(t *testing.T) {
 	run(t, dir, "add", "--force", "tracked.tmp", "build/tracked")
 	run(t, dir, "add", "--all")
 	want := parse(t, run(t, dir, "write-tree"))
-	if got := rootHash(t, dir, git.DirOptions{}); got != want {
+	if got := rootHash(t, dir, folder.Options{}); got != want {
 		t.Errorf("got %s, want %s, which is\n%s", got, want, run(t, dir, "ls-files"))
 	}
 }
 
-func TestOpenDirNestedRepository(t *testing.T) {
+func TestOpenNestedRepository(t *testing.T) {
 	dir := t.TempDir()
 	run(t, dir, "init", "--quiet")
 	run(t, dir, "init", "--quiet", "vendored")
@@ -98,22 +99,23 @@ func TestOpenDirNestedRepository(t *testing.T) {
 	run(t, filepath.Join(dir, "vendored"), "commit", "--quiet", "-m", "x")
 	run(t, dir, "-c", "advice.addEmbeddedRepo=false", "add", "--all")
 	want := parse(t, run(t, dir, "write-tree"))
-	if got := rootHash(t, dir, git.DirOptions{}); got != want {
+	if got := rootHash(t, dir, folder.Options{}); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-func TestOpenDirRoots(t *testing.T) {
-	l := newLab(t)
-	l.write(map[string]string{"teams/a/app.cue": "1", "schema/s.cue": "2", "README.md": "3", "docs/x/y": "4", "docs/z": "5"})
-	l.push("first")
-	l.fetch()
+func TestOpenRoots(t *testing.T) {
+	work := t.TempDir()
+	run(t, work, "init", "--quiet")
+	writeFiles(t, work, map[string]string{"teams/a/app.cue": "1", "schema/s.cue": "2", "README.md": "3", "docs/x/y": "4", "docs/z": "5"})
+	run(t, work, "add", "--all")
+	run(t, work, "commit", "--quiet", "-m", "first")
 	roots := []string{"teams", "schema", "docs/x", "none/at/all"}
-	dir, err := git.OpenDir(l.work, git.DirOptions{Roots: roots})
+	dir, err := folder.Open(work, folder.Options{Roots: roots})
 	if err != nil {
 		t.Fatal(err)
 	}
-	same, err := l.tree(l.head()).Only(roots...)
+	same, err := committed(t, work).Only(roots...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,8 +124,8 @@ func TestOpenDirRoots(t *testing.T) {
 	if a != b {
 		t.Errorf("the directory is %s, the commit %s", a, b)
 	}
-	l.write(map[string]string{"teams/b/app.cue": "uncommitted", "README.md": "changed"})
-	dir, err = git.OpenDir(l.work, git.DirOptions{Roots: roots})
+	writeFiles(t, work, map[string]string{"teams/b/app.cue": "uncommitted", "README.md": "changed"})
+	dir, err = folder.Open(work, folder.Options{Roots: roots})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,15 +133,15 @@ func TestOpenDirRoots(t *testing.T) {
 	if err != nil || len(changes) != 1 || changes[0].Path != "teams/b/app.cue" {
 		t.Errorf("changes %v, %v", changes, err)
 	}
-	if got := read(t, dir, "teams/b/app.cue"); got != "uncommitted" {
-		t.Errorf("read %q", got)
+	if got, err := dir.ReadFile("teams/b/app.cue"); err != nil || string(got) != "uncommitted" {
+		t.Errorf("read %q, %v", got, err)
 	}
 }
 
-func TestOpenDirReadsWhatItHashed(t *testing.T) {
+func TestOpenReadsWhatItHashed(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "1", "b": "1"})
-	tree, err := git.OpenDir(dir, git.DirOptions{})
+	tree, err := folder.Open(dir, folder.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +158,7 @@ func TestOpenDirReadsWhatItHashed(t *testing.T) {
 // A write that leaves size and modification time as they were is seen all the same.
 func TestStatCacheRacyWrite(t *testing.T) {
 	dir := t.TempDir()
-	o := git.DirOptions{Cache: filepath.Join(t.TempDir(), "stats")}
+	o := folder.Options{Cache: filepath.Join(t.TempDir(), "stats")}
 	name := filepath.Join(dir, "f")
 	for i := range 200 {
 		content := fmt.Sprintf("%03d", i)
@@ -167,12 +169,12 @@ func TestStatCacheRacyWrite(t *testing.T) {
 			old := time.Unix(1e9, 0)
 			os.Chtimes(name, old, old)
 		}
-		tree, err := git.OpenDir(dir, o)
+		tree, err := folder.Open(dir, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := read(t, tree, "f"); got != content {
-			t.Fatalf("read %q, want %q", got, content)
+		if got, err := tree.ReadFile("f"); err != nil || string(got) != content {
+			t.Fatalf("read %q, %v, want %q", got, err, content)
 		}
 	}
 }
@@ -180,7 +182,7 @@ func TestStatCacheRacyWrite(t *testing.T) {
 func TestStatCacheDamaged(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a/b": "1", "c": "2"})
-	o := git.DirOptions{Cache: filepath.Join(t.TempDir(), "stats")}
+	o := folder.Options{Cache: filepath.Join(t.TempDir(), "stats")}
 	want := rootHash(t, dir, o)
 	good, err := os.ReadFile(o.Cache)
 	if err != nil {

@@ -1,4 +1,4 @@
-package git
+package folder
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/fairway-dev/fairway/pkg/git"
 )
 
 // stat is what tells that a file or directory has not been written since it was read.
@@ -30,7 +32,7 @@ type nameRecord struct {
 	name string
 	kind fs.FileMode // type bits only
 	stat stat
-	hash Hash
+	hash git.Hash
 }
 
 // statCache remembers listings and blob hashes. What was modified about when it was
@@ -90,7 +92,7 @@ func (c *statCache) list(name, full string) (dirRecord, error) {
 func (r nameRecord) compare(other nameRecord) int { return cmp.Compare(r.name, other.name) }
 
 // fill brings a record up to date: it calls read when the stat says so.
-func (c *statCache) fill(r *nameRecord, st stat, read func() (Hash, error)) error {
+func (c *statCache) fill(r *nameRecord, st stat, read func() (git.Hash, error)) error {
 	if r.stat == st && !r.hash.IsZero() && !c.racy(st) {
 		return nil
 	}

@@ -1,8 +1,10 @@
-package git
+package folder
 
 import (
 	"testing"
 	"time"
+
+	"github.com/fairway-dev/fairway/pkg/git"
 )
 
 // What was written when the cache was is read again, what is older is not.
@@ -22,10 +24,10 @@ func TestRacyStats(t *testing.T) {
 		{"whole seconds, long before", -3600 * time.Millisecond, -3600 * time.Millisecond, false},
 	} {
 		st := stat{Size: 1, Modified: cached.Add(c.modified).UnixNano(), Changed: cached.Add(c.changed).UnixNano()}
-		old := nameRecord{name: "f", stat: st, hash: Hash{1}}
+		old := nameRecord{name: "f", stat: st, hash: git.Hash{1}}
 		cache := statCache{written: cached.UnixNano()}
 		read := false
-		if err := cache.fill(&old, st, func() (Hash, error) { read = true; return Hash{2}, nil }); err != nil || read != c.read {
+		if err := cache.fill(&old, st, func() (git.Hash, error) { read = true; return git.Hash{2}, nil }); err != nil || read != c.read {
 			t.Errorf("%s: read %v, %v, want %v", c.name, read, err, c.read)
 		}
 	}

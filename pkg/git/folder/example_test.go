@@ -1,4 +1,4 @@
-package git_test
+package folder_test
 
 import (
 	"fmt"
@@ -6,9 +6,10 @@ import (
 	"path/filepath"
 
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 )
 
-func ExampleOpenDir() {
+func ExampleOpen() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
 		fmt.Println(err)
@@ -16,7 +17,7 @@ func ExampleOpenDir() {
 	}
 	defer os.RemoveAll(dir)
 	open := func() *git.Tree {
-		tree, err := git.OpenDir(dir, git.DirOptions{})
+		tree, err := folder.Open(dir, folder.Options{})
 		if err != nil {
 			fmt.Println(err)
 		}
