@@ -83,7 +83,11 @@ func (u *up) startPlane(ctx context.Context, name string) (*plane, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("start cluster %s: %w", name, err)
 	}
-	cmd := exec.Command(u.lab, "plane", "--name", name, "--dir", dir, "--until-stdin-closes")
+	args := []string{"plane", "--name", name, "--dir", dir, "--until-stdin-closes"}
+	if addons := filepath.Join(u.top, "lab", "addons"); isDir(addons) {
+		args = append(args, "--addons", addons)
+	}
+	cmd := exec.Command(u.lab, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var said bytes.Buffer
 	cmd.Stderr = &said
@@ -115,6 +119,11 @@ func (u *up) startPlane(ctx context.Context, name string) (*plane, error) {
 		return nil, ctx.Err()
 	}
 	return p, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // restrict gives the daemon the rights that reconciler rbac prints and no more.

@@ -29,6 +29,9 @@ type Options struct {
 	Audit bool
 	// Dir keeps the plane's files; a temporary folder if empty.
 	Dir string
+	// Addons is the folder of what stands in for operators; lab/addons of the
+	// repository if empty.
+	Addons string
 }
 
 // Plane is a running control plane.
@@ -90,7 +93,11 @@ func run(binary, dir string, opts Options) (*Plane, error) {
 	if name == "" {
 		name = "test"
 	}
-	args := []string{"plane", "--name", name, "--dir", dir, "--until-stdin-closes"}
+	addons := opts.Addons
+	if addons == "" {
+		addons = repository("lab", "addons")
+	}
+	args := []string{"plane", "--name", name, "--dir", dir, "--addons", addons, "--until-stdin-closes"}
 	if opts.Audit {
 		args = append(args, "--audit", "--audit-level", "Request")
 	}
@@ -153,9 +160,7 @@ func Binary() (string, error) {
 	if path := os.Getenv("FAIRWAY_LAB"); path != "" {
 		return path, nil
 	}
-	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "..", "..", "lab", "build.sh")
-	cmd := exec.Command(script)
+	cmd := exec.Command(repository("lab", "build.sh"))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -163,4 +168,10 @@ func Binary() (string, error) {
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	return lines[len(lines)-1], nil
+}
+
+// repository is the path of something in the repository this package stands in.
+func repository(parts ...string) string {
+	_, here, _, _ := runtime.Caller(0)
+	return filepath.Join(append([]string{filepath.Dir(here), "..", ".."}, parts...)...)
 }

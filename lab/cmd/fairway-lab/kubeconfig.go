@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
@@ -34,18 +35,22 @@ func writeKubeconfigs(d dir, name, server string, ids []identity) error {
 	return nil
 }
 
-// labClient is the supervisor's own client, for readiness and for the objects
+// labClients are the supervisor's own clients, for readiness and for the objects
 // every plane starts with.
-func labClient(d dir) (kubernetes.Interface, error) {
+func labClients(d dir) (kubernetes.Interface, dynamic.Interface, error) {
 	c, err := clientcmd.BuildConfigFromFlags("", d.path(componentKubeconfig(labUser)))
 	if err != nil {
-		return nil, fmt.Errorf("load the kubeconfig of the supervisor: %w", err)
+		return nil, nil, fmt.Errorf("load the kubeconfig of the supervisor: %w", err)
 	}
 	c.QPS = -1 // the wait for readiness polls; a client-side limit would only slow it
 	c.UserAgent = "fairway-lab"
 	client, err := kubernetes.NewForConfig(c)
 	if err != nil {
-		return nil, fmt.Errorf("make a client of the plane: %w", err)
+		return nil, nil, fmt.Errorf("make a client of the plane: %w", err)
 	}
-	return client, nil
+	raw, err := dynamic.NewForConfig(c)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a client of the plane: %w", err)
+	}
+	return client, raw, nil
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/kwok/pkg/apis/internalversion"
 	"sigs.k8s.io/kwok/pkg/client/clientset/versioned"
 	"sigs.k8s.io/kwok/pkg/kwok/controllers"
 	"sigs.k8s.io/kwok/pkg/log"
@@ -21,9 +22,10 @@ import (
 const kwokName = "kwok"
 
 // playNodes runs kwok's controllers in this process until ctx ends: they make
-// nodes and pods ready and delete pods, as kubelets would. They are loops over
-// watches without global state, so they need no process of their own.
-func playNodes(ctx context.Context, d dir) error {
+// nodes and pods ready and delete pods, as kubelets would, and play the operators
+// of add-ons. They are loops over watches without global state, so they need no
+// process of their own.
+func playNodes(ctx context.Context, d dir, more []*internalversion.Stage) error {
 	out, err := os.OpenFile(d.logPath(kwokName), os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("start kwok: %w", err)
@@ -31,7 +33,7 @@ func playNodes(ctx context.Context, d dir) error {
 	if err := sendKlog(out); err != nil {
 		return fmt.Errorf("start kwok: %w", err)
 	}
-	c, err := kwokConfig(d.path(componentKubeconfig(labUser)))
+	c, err := kwokConfig(d.path(componentKubeconfig(labUser)), more)
 	if err != nil {
 		return fmt.Errorf("start kwok: %w", err)
 	}
@@ -59,8 +61,8 @@ func sendKlog(out io.Writer) error {
 
 // kwokConfig manages every node there is, also those a test adds. There are
 // no node leases: nobody watches the heartbeat of a node here.
-func kwokConfig(kubeconfig string) (controllers.Config, error) {
-	stages, err := fastStages()
+func kwokConfig(kubeconfig string, more []*internalversion.Stage) (controllers.Config, error) {
+	stages, err := fastStages(more)
 	if err != nil {
 		return controllers.Config{}, err
 	}

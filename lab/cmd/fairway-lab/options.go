@@ -18,6 +18,7 @@ import (
 type options struct {
 	name              string
 	dirPath           string
+	addonsPath        string // empty for none
 	nodes             int
 	zones             []string
 	audit             audit
@@ -57,6 +58,7 @@ func parseOptions(args []string) (options, error) {
 	flags := flag.NewFlagSet("fairway-lab plane", flag.ContinueOnError)
 	flags.StringVar(&o.name, "name", "local", "name of the plane: its kubeconfig context, its region, the prefix of its nodes")
 	flags.StringVar(&o.dirPath, "dir", "", "folder of its state; starting again on it keeps the objects (required)")
+	flags.StringVar(&o.addonsPath, "addons", "", "folder of add-ons: the CustomResourceDefinitions in its folders' YAML files are installed, the Stages of kwok played")
 	flags.IntVar(&o.nodes, "nodes", 3, "number of nodes")
 	flags.StringVar(&zones, "zones", "a,b,c", "zones the nodes are spread over")
 	flags.BoolVar(&o.audit.on, "audit", false, "write DIR/"+auditLogFile+", one JSON line per request")

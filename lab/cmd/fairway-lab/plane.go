@@ -15,6 +15,7 @@ import (
 // A plane is one running control plane.
 type plane struct {
 	options
+	addons        addons
 	dir           dir
 	etcdPort      *port
 	apiserverPort *port
@@ -32,6 +33,9 @@ func runPlane(ctx context.Context, o options) (err error) {
 	began := time.Now()
 	p := &plane{options: o, starter: newStarter(), failed: make(chan error, 8)}
 	p.ready, p.setReady = context.WithCancel(context.Background())
+	if p.addons, err = readAddons(o.addonsPath); err != nil {
+		return err
+	}
 	if p.dir, err = openDir(o.dirPath); err != nil {
 		return err
 	}
@@ -99,7 +103,7 @@ func (p *plane) prepare() (err error) {
 // bringUp starts the components, each as soon as it can do something useful,
 // and makes the objects every plane has.
 func (p *plane) bringUp(ctx context.Context) error {
-	client, err := labClient(p.dir)
+	client, raw, err := labClients(p.dir)
 	if err != nil {
 		return err
 	}
@@ -109,6 +113,9 @@ func (p *plane) bringUp(ctx context.Context) error {
 	if err := waitUntil(ctx, "the API server", serverReady(client)); err != nil {
 		return err
 	}
+	if err := p.addons.install(ctx, raw); err != nil {
+		return err
+	}
 	if err := errors.Join(p.launch(controllerName, p.controllerArgs()), p.launch(schedulerName, p.schedulerArgs())); err != nil {
 		return err
 	}
@@ -116,6 +123,9 @@ func (p *plane) bringUp(ctx context.Context) error {
 		return err
 	}
 	if err := p.fleet().create(ctx, client); err != nil {
+		return err
+	}
+	if err := waitUntil(ctx, "the kinds of the add-ons", p.addons.served(client)); err != nil {
 		return err
 	}
 	if err := p.playCluster(ctx, client); err != nil {
@@ -132,7 +142,7 @@ func (p *plane) bringUp(ctx context.Context) error {
 // with its context.
 func (p *plane) playCluster(ctx context.Context, client kubernetes.Interface) error {
 	ctx, p.stopPlaying = context.WithCancel(context.WithoutCancel(ctx))
-	if err := playNodes(ctx, p.dir); err != nil {
+	if err := playNodes(ctx, p.dir, p.addons.stages); err != nil {
 		return err
 	}
 	return volumes{client}.provide(ctx)

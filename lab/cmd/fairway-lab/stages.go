@@ -59,8 +59,8 @@ spec:
 
 // fastStages are kwok's own stages without delays: a node is ready as soon as
 // it exists, a pod as soon as it is scheduled, a job's pod succeeds at once,
-// and a deleted pod is gone.
-func fastStages() (map[internalversion.StageResourceRef][]*internalversion.Stage, error) {
+// and a deleted pod is gone. The stages of add-ons come with them.
+func fastStages(more []*internalversion.Stage) (map[internalversion.StageResourceRef][]*internalversion.Stage, error) {
 	stages := map[internalversion.StageResourceRef][]*internalversion.Stage{}
 	for _, text := range []string{
 		nodefast.DefaultNodeInit,
@@ -74,6 +74,9 @@ func fastStages() (map[internalversion.StageResourceRef][]*internalversion.Stage
 		if err != nil {
 			return nil, err
 		}
+		stages[stage.Spec.ResourceRef] = append(stages[stage.Spec.ResourceRef], stage)
+	}
+	for _, stage := range more {
 		stages[stage.Spec.ResourceRef] = append(stages[stage.Spec.ResourceRef], stage)
 	}
 	return stages, nil
