@@ -149,7 +149,7 @@ func intents(steps []plan.Step) []cluster.Intent {
 	var out []cluster.Intent
 	for _, s := range steps {
 		if s.Object != nil && s.Record {
-			out = append(out, cluster.Intent{ID: s.ID, UID: s.UID, Adopted: s.Adopt})
+			out = append(out, cluster.Intent{ID: s.ID, UID: s.UID, Adopted: s.Adopt, Anew: s.Anew()})
 		}
 	}
 	return out
@@ -197,7 +197,7 @@ func (a *Applier) step(ctx context.Context, p plan.Plan, s plan.Step) (left bool
 	case plan.Drift, plan.Wait:
 		return false, nil
 	case plan.Run:
-		if err := a.clearHook(ctx, unit, s); err != nil {
+		if err := a.clearHook(ctx, p, s); err != nil {
 			return false, err
 		}
 	}

@@ -140,6 +140,9 @@ func (f *fake) Intend(_ context.Context, shard, unit, revision string, objects [
 		if in.UID != "" {
 			names[i] += "=" + in.UID
 		}
+		if in.Anew && f.inventory[in.ID].UID != "" {
+			names[i] += " anew"
+		}
 	}
 	return f.call("intend %s %s %s: %s", shard, unit, revision, strings.Join(names, " "))
 }
@@ -433,6 +436,17 @@ func TestReleaseOfTheUnseenIsConfirmed(t *testing.T) {
 	f.expect(t, "get b", "forget b uid-b")
 }
 
+// What was deleted by hand is recorded as going to be made before it is: a crash
+// right after it is made leaves no record that names only the one that is gone.
+func TestRecreatedIsRecordedFirst(t *testing.T) {
+	f := newFake().has(config("a"))
+	delete(f.objects, config("a").ID)
+	if r := run(t, f, "", config("a")); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a anew", "apply a", "confirm a made-1")
+}
+
 func TestHooks(t *testing.T) {
 	t.Run("an earlier run goes first", func(t *testing.T) {
 		job := hook("job", "PreSync", "BeforeHookCreation")
@@ -440,7 +454,8 @@ func TestHooks(t *testing.T) {
 		if r := run(t, f, "", job, config("a")); r.Err != nil {
 			t.Fatal(r.Err)
 		}
-		f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a", "get job", "delete job uid=uid-job rv=7", "get job", "apply job", "confirm job made-1", "apply a", "confirm a made-2")
+		f.expect(t, "intend prod.shop prod/eu/checkout c0ffee: a", "get job", "delete job uid=uid-job rv=7", "get job",
+			"intend prod.shop prod/eu/checkout c0ffee: job anew", "apply job", "confirm job made-1", "apply a", "confirm a made-2")
 	})
 	t.Run("a run that succeeded goes after", func(t *testing.T) {
 		f := newFake()

@@ -14,21 +14,27 @@ import (
 // pollEvery is how often the index, which costs no request, is looked at while waiting.
 const pollEvery = 20 * time.Millisecond
 
-// clearHook deletes an earlier run of a hook and waits until it is gone.
-func (a *Applier) clearHook(ctx context.Context, unit string, s plan.Step) error {
+// clearHook deletes an earlier run of a hook, waits until it is gone, and records
+// that another will be made.
+func (a *Applier) clearHook(ctx context.Context, p plan.Plan, s plan.Step) error {
+	unit := p.Unit.String()
 	if s.UID == "" || !s.Place.DeleteBefore {
 		return nil
 	}
 	if _, err := a.deleteGate(ctx, unit, s); err != nil {
 		return err
 	}
-	return a.until(ctx, func() (bool, error) {
+	err := a.until(ctx, func() (bool, error) {
 		_, err := a.Target.Get(ctx, s.ID, unit)
 		if errors.Is(err, cluster.ErrNotFound) {
 			return true, nil
 		}
 		return false, err
 	}, "wait for the earlier run of "+s.ID.String()+" to go")
+	if err != nil {
+		return err
+	}
+	return a.Target.Intend(ctx, a.Shard(p.Unit), unit, p.Revision, []cluster.Intent{{ID: s.ID, Anew: true}})
 }
 
 // await waits until everything applied so far is healthy.

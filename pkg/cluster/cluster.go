@@ -116,6 +116,9 @@ type Intent struct {
 	ID      object.ID
 	UID     string
 	Adopted bool
+	// Anew tells that it is not there and is going to be made: a UID that is
+	// recorded is of another object, which is gone.
+	Anew bool
 }
 
 // Ratchet is what a cluster itself remembers of the revisions it was brought to.

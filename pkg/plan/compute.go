@@ -80,8 +80,9 @@ func changes(steps []Step) bool {
 
 func runHook(d Desired, o *object.Object, place wave.Place, inventory map[object.ID]cluster.Owned, live map[object.ID]Seen) Step {
 	_, listed := inventory[o.ID]
-	s := Step{ID: o.ID, Action: Run, Reason: "hook of this sync", Object: o, Place: place, Record: !listed}
-	if seen, there := live[o.ID]; there {
+	seen, there := live[o.ID]
+	s := Step{ID: o.ID, Action: Run, Reason: "hook of this sync", Object: o, Place: place, Record: !listed || !there}
+	if there {
 		free := d
 		free.Locked = false // a lock of the unit is no lock on the runs of its hooks, whose own policy says when they go
 		s.Guarded = free.guarded(o.ID, seen)
@@ -105,7 +106,7 @@ func compare(d Desired, o *object.Object, inventory map[object.ID]cluster.Owned,
 	seen, there := live[o.ID]
 	switch {
 	case !there:
-		s.Action, s.Reason = Create, "declared and not there"
+		s.Action, s.Reason, s.Record = Create, "declared and not there", true
 		if owned.UID != "" && !owned.Condemned {
 			s.Reason = DeletedByHand
 			if d.Drift == catalog.Report {
@@ -117,8 +118,8 @@ func compare(d Desired, o *object.Object, inventory map[object.ID]cluster.Owned,
 		return s, true
 	case seen.Deleting:
 		return Step{}, false // wait until it is gone; its deletion is an event
-	case !listed && seen.Unit == d.Unit.String() && seen.Managed:
-		s.Action, s.Reason = Update, "its record in the inventory was lost; it is recorded again"
+	case (!listed || owned.UID != "" && owned.UID != seen.UID) && seen.Unit == d.Unit.String() && seen.Managed:
+		s.Action, s.Reason, s.Record = Update, "its record in the inventory was lost; it is recorded again", true
 		s.UID, s.Adopt = seen.UID, d.adopts(o.ID)
 		return s, true
 	case !owns(d.Unit, o.ID, seen, inventory):

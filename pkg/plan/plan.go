@@ -88,6 +88,10 @@ type Step struct {
 	Condemn   bool `json:"-"`
 }
 
+// Anew reports that the step makes an object where none is: what the inventory
+// has of one of that name is of another, which is gone.
+func (s Step) Anew() bool { return s.Action == Create || s.Action == Run && s.UID == "" }
+
 // GiveUp is how an object that stays is let go.
 type GiveUp string
 

@@ -301,3 +301,20 @@ func TestWhatIsNoDrift(t *testing.T) {
 		t.Errorf("got %+v", p)
 	}
 }
+
+// TestRecordOfAnother: where the inventory has another object of that name, what
+// is there is ours only if we applied it, as after a crash right after it was made;
+// somebody's copy with our marks on it stays a conflict.
+func TestRecordOfAnother(t *testing.T) {
+	a := config("a", fields{"a": "1"})
+	s := newSide().has(a)
+	s.inventory[a.ID] = cluster.Owned{UID: "uid-of-the-one-before"}
+	p := plan.Compute(wants(a), s.live())
+	if len(p.Steps) != 1 || p.Steps[0].Action != plan.Update || !p.Steps[0].Record || p.Steps[0].UID != "uid-a" {
+		t.Errorf("applied by us: got %+v, want an update that records uid-a", p.Steps)
+	}
+	s.change(a, func(seen *plan.Seen) { seen.Managed = false })
+	if p := plan.Compute(wants(a), s.live()); len(p.Steps) != 1 || p.Steps[0].Action != plan.Conflict {
+		t.Errorf("somebody's copy: got %+v, want a conflict", p.Steps)
+	}
+}

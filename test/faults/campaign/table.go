@@ -29,7 +29,7 @@ func Sampled() Sizes { return Sizes{Doubles: 300, Workers: 60, Frozen: 4 * time.
 // Table is every fault with all its cases.
 func Table(ref *Reference, sizes Sizes) []Fault {
 	return []Fault{
-		{"F1", "killed at a write, each write and phase", crashes(ref), 32},
+		{"F1", "killed at a write, each write and phase", append(crashes(ref), madeAnew(ref)...), 32},
 		{"F2", "killed twice at random, with Git moved meanwhile", doubles(ref, sizes.Doubles), 6},
 		{"F3", "evaluation workers killed or stopped", workersDie(sizes.Workers), 1},
 		{"F5", "files lost, torn, flipped, emptied, overwritten", filesHurt(ref), 6},

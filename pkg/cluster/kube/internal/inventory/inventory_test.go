@@ -197,6 +197,27 @@ func TestIntendConfirmForget(t *testing.T) {
 	}
 }
 
+// What is made anew has no UID until it is there: whoever finds it after a crash
+// must not take it for a stranger because the one before had another.
+func TestMadeAnew(t *testing.T) {
+	m := newMemory()
+	v := loaded(t, m)
+	ctx := t.Context()
+	if err := v.Intend(ctx, "prod.shop", "prod/eu/a", "r1", []cluster.Intent{{ID: id(1), UID: "u1", Adopted: true}, {ID: id(2), UID: "u2"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Condemn(ctx, "prod/eu/a", map[object.ID]string{id(2): "u2"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Intend(ctx, "prod.shop", "prod/eu/a", "r2", []cluster.Intent{{ID: id(1), Anew: true}, {ID: id(2), Anew: true}}); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := loaded(t, m).Of("prod/eu/a").Members()
+	if want := map[object.ID]cluster.Owned{id(1): {}, id(2): {}}; !maps.Equal(got, want) {
+		t.Errorf("stored before it is made: got %+v, want %+v", got, want)
+	}
+}
+
 func TestGroupCommit(t *testing.T) {
 	m := newMemory()
 	m.gate = make(chan struct{})

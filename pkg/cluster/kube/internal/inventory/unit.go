@@ -52,7 +52,7 @@ func (u *unit) holds(intents []cluster.Intent) bool {
 
 // intended is an entry after it was intended (again).
 func intended(o cluster.Owned, in cluster.Intent) cluster.Owned {
-	if in.UID != "" && o.UID != in.UID {
+	if in.Anew || in.UID != "" && o.UID != in.UID {
 		o = cluster.Owned{UID: in.UID}
 	}
 	o.Adopted, o.Condemned = o.Adopted || in.Adopted, false
