@@ -39,7 +39,7 @@ func TestOnCluster(t *testing.T) {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{plane: labtest.Start(t, labtest.Options{Name: "tenancy"})}
+	s := &site{plane: labtest.Start(t, labtest.Options{Name: "tenancy", Addons: t.TempDir()})}
 	cfg, err := kube.Config(s.plane.AdminKubeconfig, "")
 	if err != nil {
 		t.Fatal(err)
