@@ -111,12 +111,13 @@ func (a *app) confirmed(question string) bool {
 	return strings.EqualFold(strings.TrimSpace(line), "y") || strings.EqualFold(strings.TrimSpace(line), "yes")
 }
 
-// carryOut applies plans one unit after the other, teams' own units first.
+// carryOut applies plans one unit after the other, teams' and clusters' own
+// units first.
 func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]*kube.Cluster, set plan.Set, j *journal.Journal, ledger *audit.Ledger) error {
 	var errs []error
-	for _, teams := range []bool{true, false} {
+	for _, own := range []bool{true, false} {
 		for _, p := range set.Plans {
-			if _, isTeam := p.Unit.Team(); isTeam != teams || p.Hold != nil {
+			if p.Unit.Own() != own || p.Hold != nil {
 				continue
 			}
 			shard := func(key catalog.UnitKey) string { return shardOf(f, key) }
@@ -135,6 +136,9 @@ func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]
 }
 
 func shardOf(f *reconcile.Fleet, key catalog.UnitKey) string {
+	if key.OfCluster() {
+		return key.Environment + "." + key.Service
+	}
 	team, ok := key.Team()
 	if u := f.Unit(key); !ok && u != nil {
 		team = u.Team

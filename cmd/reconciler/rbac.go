@@ -21,7 +21,8 @@ func newRBAC(a *app) *cobra.Command {
 		Long: `rbac prints what an operator installs on a cluster before the daemon can work
 there: what the daemon may do itself, what it may do in the name of a team, and
 policies for what rights cannot say. With --cluster, what that cluster offers to
-services beside the usual kinds is in it. Install it anew after an upgrade and
+services beside the usual kinds, and which admission policies its own unit may
+hold, is in it. Install it anew after an upgrade and
 after a change of what a cluster offers.`,
 		Example: `  reconciler rbac | kubectl apply --server-side -f -
   reconciler rbac --cluster prod-eu --user reconciler@example.com
@@ -33,7 +34,7 @@ after a change of what a cluster offers.`,
 				if err != nil {
 					return err
 				}
-				installation.Offered = c.Kinds
+				installation.Offered, installation.Policies = c.Kinds, c.Policies
 			}
 			return writeRights(a.out, installation, output)
 		},

@@ -16,7 +16,8 @@ import (
 // UnitKey names the unit of work, failure, status and URL: one service in one
 // environment on one cluster. Example: "prod/prod-eu/checkout". A team's own
 // unit (its namespace and what guards it) is spelled "prod/prod-eu/team.shop";
-// service names have no dots, so the two never meet.
+// service names have no dots, so the two never meet. A cluster's own unit (what it
+// has once, for everybody) is spelled "platform/prod-eu/cluster".
 type UnitKey struct {
 	Environment string
 	Cluster     string
@@ -33,6 +34,30 @@ func TeamUnit(environment, cluster, team string) UnitKey {
 
 // Team returns the team's name and true if this is a team's own unit.
 func (k UnitKey) Team() (string, bool) { return strings.CutPrefix(k.Service, teamPrefix) }
+
+// The reserved words in the key of a cluster's own unit: no environment may be
+// called so.
+const (
+	platformEnvironment = "platform"
+	clusterPart         = "cluster"
+)
+
+// ClusterUnit is the key of a cluster's own unit.
+func ClusterUnit(cluster string) UnitKey {
+	return UnitKey{Environment: platformEnvironment, Cluster: cluster, Service: clusterPart}
+}
+
+// OfCluster reports whether this is a cluster's own unit.
+func (k UnitKey) OfCluster() bool {
+	return k.Environment == platformEnvironment && k.Service == clusterPart
+}
+
+// Own reports whether this is a team's or a cluster's own unit, which other units
+// stand on and the daemon itself writes.
+func (k UnitKey) Own() bool {
+	_, team := k.Team()
+	return team || k.OfCluster()
+}
 
 // String spells the key as people write it. Example: "prod/prod-eu/checkout".
 func (k UnitKey) String() string { return k.Environment + "/" + k.Cluster + "/" + k.Service }
@@ -171,6 +196,12 @@ const (
 // Cluster is a Kubernetes API that units are applied to.
 type Cluster struct {
 	Declared
+	// Baseline tells that the cluster has a unit of its own; of a broken cluster, that
+	// its last good version does.
+	Baseline bool
+	// Policies are the admission policies that its own unit may hold, beside those
+	// that every cluster's may.
+	Policies []string
 	// Connection names the kubeconfig context to use.
 	Connection string
 	// Consents are the deletions on the whole cluster that were agreed to, by their

@@ -205,7 +205,7 @@ func (e *entry) put(c *catalog.Catalog) {
 	case protocol.Environment:
 		c.Environments[p.environment] = environmentOf(d, e.standing(d))
 	case protocol.Cluster:
-		c.Clusters[p.cluster] = clusterOf(d)
+		c.Clusters[p.cluster] = clusterOf(d, e.standing(d))
 	case protocol.Release:
 		key := catalog.ReleaseKey{Environment: p.environment, Service: p.service}
 		c.Releases[key] = &catalog.Release{Declared: d, Environment: p.environment, Team: p.team}
@@ -264,7 +264,7 @@ func environmentOf(d catalog.Declared, standing json.RawMessage) *catalog.Enviro
 	return &catalog.Environment{Declared: d, Clusters: fields.Clusters, Drift: fields.Drift, Deletions: fields.Deletions}
 }
 
-func clusterOf(d catalog.Declared) *catalog.Cluster {
+func clusterOf(d catalog.Declared, standing json.RawMessage) *catalog.Cluster {
 	var fields struct {
 		Connection struct {
 			Context string `json:"context"`
@@ -274,11 +274,21 @@ func clusterOf(d catalog.Declared) *catalog.Cluster {
 		Kinds      map[string]map[string]string `json:"kinds"`
 	}
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
+	var stands struct {
+		Baseline *struct {
+			Policies []string `json:"policies"`
+		} `json:"baseline"`
+	}
+	_ = json.Unmarshal(standing, &stands)
 	d.Data = without(d.Data, "consents", "supersedes")
-	return &catalog.Cluster{
+	c := &catalog.Cluster{
 		Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents,
 		Supersedes: fields.Supersedes, Kinds: fields.Kinds,
 	}
+	if stands.Baseline != nil {
+		c.Baseline, c.Policies = true, stands.Baseline.Policies
+	}
+	return c
 }
 
 // without leaves out of a declaration's data what is for the engine alone: units

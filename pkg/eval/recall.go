@@ -23,12 +23,13 @@ func (e *entry) killed() bool {
 }
 
 // recalled are the kinds whose last good version matters while they are broken:
-// what runs, where it runs, and what its namespace is called.
+// what runs, where it runs, what its namespace is called, and whether a cluster has
+// a unit of its own.
 func recalled(k protocol.Kind) bool {
-	return k == protocol.Service || k == protocol.Environment || k == protocol.Team
+	return k == protocol.Service || k == protocol.Environment || k == protocol.Team || k == protocol.Cluster
 }
 
-// recall finds, for each broken service, environment and team, the newest earlier
+// recall finds, for each broken service, environment, team and cluster, the newest earlier
 // version that evaluates under the present platform. A broken service stays as
 // it is, and so must what its neighbours know of it: a network policy that
 // forgot a caller because of a typing mistake would cut off what still runs. Of

@@ -38,7 +38,11 @@ func Protected(id ID) bool {
 		"apiregistration.k8s.io/APIService",
 		"rbac.authorization.k8s.io/ClusterRole", "rbac.authorization.k8s.io/ClusterRoleBinding",
 		"admissionregistration.k8s.io/ValidatingWebhookConfiguration",
-		"admissionregistration.k8s.io/MutatingWebhookConfiguration":
+		"admissionregistration.k8s.io/MutatingWebhookConfiguration",
+		"admissionregistration.k8s.io/ValidatingAdmissionPolicy",
+		"admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding",
+		"scheduling.k8s.io/PriorityClass", "storage.k8s.io/StorageClass",
+		"snapshot.storage.k8s.io/VolumeSnapshotClass":
 		return true
 	}
 	return false

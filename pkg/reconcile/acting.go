@@ -12,14 +12,14 @@ import (
 	"github.com/fairway-dev/fairway/pkg/tenancy"
 )
 
-// Acting is a cluster as one unit may write to it. A team's own unit is the
-// daemon's to write. A service is written in the name of its team's account, so
+// Acting is a cluster as one unit may write to it. A team's own unit and
+// a cluster's are the daemon's to write. A service is written in the name of its team's account, so
 // that the cluster itself refuses what the team may not have; where that
 // account may not write, nothing is written. Reading stays the daemon's.
 //
 // The unit is nil for one that is only to be removed.
 func Acting(live Live, key catalog.UnitKey, u *render.Unit) apply.Target {
-	if _, own := key.Team(); own {
+	if key.Own() {
 		return live
 	}
 	a := &acting{Live: live, unit: key}

@@ -231,6 +231,11 @@ func (f *Fleet) Gone(key catalog.UnitKey) (string, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	cat := f.declared.Catalog
+	if key.OfCluster() {
+		c := cat.Clusters[key.Cluster]
+		gone := f.units.Units[key] == nil && c != nil && !c.Broken() && !c.Baseline
+		return fmt.Sprintf("cluster %s has no baseline any more", key.Cluster), gone
+	}
 	env := cat.Environments[key.Environment]
 	if f.units.Units[key] != nil || f.units.Unknown[key.Environment] || len(cat.Environments) == 0 {
 		return "", false

@@ -381,6 +381,9 @@ func worstOf(seen map[object.ID]cluster.Entry) (cluster.HealthStatus, string) {
 
 // shardOf groups a unit's inventory with that of its team.
 func (l *loop) shardOf(key catalog.UnitKey) string {
+	if key.OfCluster() {
+		return key.Environment + "." + key.Service
+	}
 	team, ok := key.Team()
 	if !ok {
 		l.mu.Lock()

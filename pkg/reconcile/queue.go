@@ -10,7 +10,7 @@ import (
 
 // queue holds the units that want a look, each once, with the time from which
 // it may be had. A unit that is being worked on waits until that ends. Teams'
-// own units go first, because namespaces do.
+// own units and the cluster's go first, because others stand on them.
 type queue struct {
 	mu     sync.Mutex
 	due    map[catalog.UnitKey]time.Time
@@ -39,8 +39,8 @@ func (q *queue) add(at time.Time, keys ...catalog.UnitKey) {
 
 // take hands out the units that are due, so many that at most limit are in work,
 // and says when the next
-// one will be; zero where none waits. While a team's own unit is due or in
-// work, only such are handed out.
+// one will be; zero where none waits. While an own unit is due or in work, only
+// such are handed out.
 func (q *queue) take(now time.Time, limit int) (keys []catalog.UnitKey, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -48,29 +48,28 @@ func (q *queue) take(now time.Time, limit int) (keys []catalog.UnitKey, next tim
 	if free < min(limit/4, len(q.due)) {
 		return nil, next // looking through all that is due pays for many at once
 	}
-	teamsFirst := false
+	ownFirst := false
 	for key := range q.busy {
-		if _, isTeam := key.Team(); isTeam {
-			teamsFirst = true
+		if key.Own() {
+			ownFirst = true
 		}
 	}
-	var teams, services []catalog.UnitKey
+	var own, services []catalog.UnitKey
 	for key, at := range q.due {
-		_, isTeam := key.Team()
 		switch {
 		case q.busy[key]:
 		case at.After(now):
 			if next.IsZero() || at.Before(next) {
 				next = at
 			}
-		case isTeam:
-			teams = append(teams, key)
+		case key.Own():
+			own = append(own, key)
 		default:
 			services = append(services, key)
 		}
 	}
-	keys = teams
-	if len(teams) == 0 && !teamsFirst {
+	keys = own
+	if len(own) == 0 && !ownFirst {
 		keys = services
 	}
 	slices.SortFunc(keys, func(a, b catalog.UnitKey) int { return q.due[a].Compare(q.due[b]) })

@@ -40,8 +40,7 @@ func (d *Daemon) twin(ctx context.Context, removed catalog.UnitKey, recorded str
 	}
 	var fresh []*render.Unit
 	for _, u := range d.fleet.Units(removed.Cluster) {
-		_, isTeam := u.Key.Team()
-		if isTeam || u.Key.Environment != removed.Environment {
+		if u.Key.Own() || u.Key.Environment != removed.Environment {
 			continue
 		}
 		there, err := released(tree, u.Key)
@@ -60,8 +59,15 @@ func (d *Daemon) twin(ctx context.Context, removed catalog.UnitKey, recorded str
 }
 
 // released reports whether a tree releases a service in an environment, or anything
-// of a team for the team's own unit.
+// of a team for the team's own unit, or declares the cluster for the cluster's.
 func released(tree *git.Tree, key catalog.UnitKey) (bool, error) {
+	if key.OfCluster() {
+		_, _, err := tree.Hash("platform/clusters/" + key.Cluster + "/cluster.cue")
+		if errors.Is(err, git.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	}
 	root := "environments/" + key.Environment + "/releases"
 	if team, ok := key.Team(); ok {
 		_, _, err := tree.Hash(root + "/" + team)
@@ -128,7 +134,7 @@ func (f *Fleet) twinAmong(ctx context.Context, tree *git.Tree, removed catalog.U
 // renamed holds a removed unit that may live on under another name. What cannot
 // be looked up is held as well.
 func (l *loop) renamed(ctx context.Context, live Live, key catalog.UnitKey) *plan.Hold {
-	if _, isTeam := key.Team(); isTeam || l.twin == nil {
+	if key.Own() || l.twin == nil {
 		return nil
 	}
 	hold, err := l.twin(ctx, key, live.Recorded(key.String()))
@@ -142,7 +148,7 @@ func (l *loop) renamed(ctx context.Context, live Live, key catalog.UnitKey) *pla
 // earlier name: two of them would run side by side.
 func (l *loop) succeeds(ctx context.Context, live Live, key catalog.UnitKey, revision string) *plan.Hold {
 	owned, known := live.Inventory(key.String()).Members()
-	if _, isTeam := key.Team(); isTeam || !known || len(owned) > 0 {
+	if key.Own() || !known || len(owned) > 0 {
 		return nil
 	}
 	units, _ := live.Units().Members()

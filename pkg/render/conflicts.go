@@ -201,6 +201,9 @@ func at(cat *catalog.Catalog, key catalog.UnitKey, field string) diag.Position {
 	if team, ok := key.Team(); ok {
 		return declaredTeam(cat.Teams[team]).At(field)
 	}
+	if key.OfCluster() {
+		return declaredCluster(cat.Clusters[key.Cluster]).At(field)
+	}
 	s := cat.Services[key.Service]
 	if s == nil {
 		return diag.Position{}
@@ -212,6 +215,9 @@ func at(cat *catalog.Catalog, key catalog.UnitKey, field string) diag.Position {
 }
 
 func subjectOf(cat *catalog.Catalog, key catalog.UnitKey) diag.Subject {
+	if key.OfCluster() {
+		return diag.Subject{Cluster: key.Cluster}
+	}
 	sub := diag.Subject{Environment: key.Environment, Cluster: key.Cluster}
 	if team, ok := key.Team(); ok {
 		sub.Team = team

@@ -155,6 +155,11 @@ func (st *State) dirty(cat *catalog.Catalog, changed eval.Delta) map[catalog.Uni
 			out[key] = true
 		}
 	}
+	for name := range cat.Clusters {
+		if changed.Platform || slices.Contains(changed.Clusters, name) {
+			out[catalog.ClusterUnit(name)] = true
+		}
+	}
 	for name, env := range cat.Environments {
 		st.wanted(cat, env, name, out, changed, parts)
 	}

@@ -36,9 +36,12 @@ func guard(scope tenancy.Scope, output eval.Output) ([]object.Object, []tenancy.
 // scopeOf is what a unit may write to.
 func scopeOf(cat *catalog.Catalog, key catalog.UnitKey, team string) tenancy.Scope {
 	_, isTeam := key.Team()
-	s := tenancy.Scope{Unit: key.String(), Namespace: cat.Namespace(team, key.Environment), Team: isTeam}
+	s := tenancy.Scope{Unit: key.String(), Team: isTeam, Cluster: key.OfCluster()}
+	if !s.Cluster {
+		s.Namespace = cat.Namespace(team, key.Environment)
+	}
 	if c := cat.Clusters[key.Cluster]; c != nil {
-		s.Offered = c.Kinds
+		s.Offered, s.Policies = c.Kinds, c.Policies
 	}
 	return s
 }
@@ -46,7 +49,9 @@ func scopeOf(cat *catalog.Catalog, key catalog.UnitKey, team string) tenancy.Sco
 // platformFault is a mistake of the path and not of the service's team.
 func platformFault(cat *catalog.Catalog, key catalog.UnitKey, message string) diag.Diag {
 	pkg := teamPackage
-	if s := cat.Services[key.Service]; s != nil {
+	if s := cat.Services[key.Service]; key.OfCluster() {
+		pkg = clusterPackage
+	} else if s != nil {
 		pkg = "platform/paths/" + s.Path
 	}
 	subject := subjectOf(cat, key)
@@ -65,11 +70,17 @@ func breach(cat *catalog.Catalog, key catalog.UnitKey, f tenancy.Fault) diag.Dia
 	return d
 }
 
-// attribute finds whose mistake a fault in rendering is: the service's, where
-// the fault is in what the service says; else the platform's.
+// attribute finds whose mistake a fault in rendering is: the service's (or the
+// cluster's, in its own unit), where the fault is in what that says; else the
+// platform's.
 func attribute(cat *catalog.Catalog, key catalog.UnitKey, pkg string, f eval.Fault) diag.Diag {
 	subject := subjectOf(cat, key)
 	field, ours := strings.CutPrefix(f.Field, "in.service.")
+	where := " (in " + key.Environment + ")"
+	if key.OfCluster() {
+		field, ours = strings.CutPrefix(f.Field, "in.cluster.")
+		where = ""
+	}
 	if !ours {
 		subject.Path = strings.TrimPrefix(pkg, "platform/paths/")
 		d := f.Diag(pkg, subject)
@@ -82,6 +93,6 @@ func attribute(cat *catalog.Catalog, key catalog.UnitKey, pkg string, f eval.Fau
 		f.RulePos = &pos
 	}
 	f.Pos = at(cat, key, field)
-	f.Message = strings.Replace(f.Message, f.Field, field, 1) + " (in " + key.Environment + ")"
+	f.Message = strings.Replace(f.Message, f.Field, field, 1) + where
 	return f.Diag(f.Pos.File, subject)
 }

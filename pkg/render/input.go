@@ -17,6 +17,9 @@ import (
 // teamPackage is the platform package that says what a team gets in an environment.
 const teamPackage = "platform/baseline/team"
 
+// clusterPackage is the platform package that says what a cluster has once.
+const clusterPackage = "platform/baseline/cluster"
+
 // codeStandsOn marks a unit that is held by somebody else's mistake, which is
 // said where it was made and not again for each unit.
 const codeStandsOn = "stands-on-mistake"
@@ -103,6 +106,13 @@ func judge(cat *catalog.Catalog, u *Unit, a attempt) (facts, diag.List) {
 
 // declared reports a unit without content if the catalog declares it.
 func declared(cat *catalog.Catalog, st *State, key catalog.UnitKey) *Unit {
+	if key.OfCluster() {
+		c := cat.Clusters[key.Cluster]
+		if c == nil || !c.Baseline {
+			return nil
+		}
+		return &Unit{Key: key, Source: c.Source, scope: scopeOf(cat, key, "")}
+	}
 	env := cat.Environments[key.Environment]
 	if env == nil || !slices.Contains(env.Clusters, key.Cluster) {
 		return nil
@@ -163,6 +173,13 @@ func (r *Renderer) evaluate(ctx context.Context, es *eval.State, key catalog.Uni
 func (st *State) input(es *eval.State, key catalog.UnitKey) (input json.RawMessage, pkg string, diags diag.List, err error) {
 	cat := es.Catalog
 	env, cluster := cat.Environments[key.Environment], cat.Clusters[key.Cluster]
+	if key.OfCluster() {
+		if d := broken(es, key, cluster.Declared); d != nil {
+			return nil, "", d, nil
+		}
+		input, err = object.Encode(map[string]any{"unit": key.String(), "cluster": cluster.Data})
+		return input, clusterPackage, nil, err
+	}
 	if team, ok := key.Team(); ok {
 		t := cat.Teams[team]
 		if d := broken(es, key, t.Declared, env.Declared, declaredCluster(cluster)); d != nil {

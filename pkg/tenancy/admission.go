@@ -132,7 +132,8 @@ func objectRules() []rule {
 }
 
 // daemonPolicy judges what the daemon writes as itself: it binds one role to
-// one account in the namespaces it made, and touches no other namespace.
+// one account in the namespaces it made, and touches no other namespace, and no
+// class of storage or priority that it did not make.
 func daemonPolicy(username, inventory string) fields {
 	ours := `(has(%[1]s.metadata.labels) && %[1]s.metadata.labels.exists(k, k == "` + object.LabelManagedBy + `" && %[1]s.metadata.labels[k] == "` + object.ManagedBy + `")) || (has(%[1]s.metadata.annotations) && "` + object.AnnotationUnit + `" in %[1]s.metadata.annotations)`
 	return fields{
@@ -141,13 +142,19 @@ func daemonPolicy(username, inventory string) fields {
 		"matchConstraints": fields{"resourceRules": []any{
 			fields{"apiGroups": []any{""}, "apiVersions": []any{"*"}, "resources": []any{"namespaces", "serviceaccounts", "resourcequotas", "limitranges"}, "operations": []any{"CREATE", "UPDATE", "DELETE"}},
 			fields{"apiGroups": []any{"networking.k8s.io"}, "apiVersions": []any{"*"}, "resources": []any{"networkpolicies"}, "operations": []any{"CREATE", "UPDATE", "DELETE"}},
+			fields{"apiGroups": []any{"scheduling.k8s.io"}, "apiVersions": []any{"*"}, "resources": []any{"priorityclasses"}, "operations": []any{"CREATE", "UPDATE", "DELETE"}},
+			fields{"apiGroups": []any{"storage.k8s.io"}, "apiVersions": []any{"*"}, "resources": []any{"storageclasses"}, "operations": []any{"CREATE", "UPDATE", "DELETE"}},
+			fields{"apiGroups": []any{"snapshot.storage.k8s.io"}, "apiVersions": []any{"*"}, "resources": []any{"volumesnapshotclasses"}, "operations": []any{"CREATE", "UPDATE", "DELETE"}},
 			fields{"apiGroups": []any{rbacGroup}, "apiVersions": []any{"*"}, "resources": []any{"rolebindings"}, "operations": []any{"CREATE", "UPDATE", "DELETE"}},
 		}},
-		"variables": variables("now", `request.operation == "DELETE" ? oldObject : object`),
+		"variables": variables(
+			"now", `request.operation == "DELETE" ? oldObject : object`,
+			"once", `variables.now.kind in ["Namespace", "PriorityClass", "StorageClass", "VolumeSnapshotClass"]`,
+		),
 		"validations": validations(
-			rule{fmt.Sprintf(`variables.now.kind == "Namespace" || (`+ours+`)`, "namespaceObject"), "the daemon writes only into namespaces of its own"},
-			rule{fmt.Sprintf(`variables.now.kind != "Namespace" || (request.operation == "CREATE" && request.name == %[2]s) || (`+ours+`)`, "variables.now", quoted(inventory)), "the daemon makes namespaces of its own only"},
-			rule{fmt.Sprintf(`variables.now.kind != "Namespace" || request.operation == "CREATE" || (`+ours+`)`, "oldObject"), "the daemon does not take over namespaces"},
+			rule{fmt.Sprintf(`variables.once || (`+ours+`)`, "namespaceObject"), "the daemon writes only into namespaces of its own"},
+			rule{fmt.Sprintf(`!variables.once || (variables.now.kind == "Namespace" && request.operation == "CREATE" && request.name == %[2]s) || (`+ours+`)`, "variables.now", quoted(inventory)), "the daemon makes namespaces and classes of its own only"},
+			rule{fmt.Sprintf(`!variables.once || request.operation == "CREATE" || (`+ours+`)`, "oldObject"), "the daemon does not take over namespaces or classes"},
 			rule{fmt.Sprintf(`variables.now.kind != "RoleBinding" || request.operation == "DELETE" || (object.roleRef.kind == "ClusterRole" && object.roleRef.name == %q && object.subjects.size() == 1 && object.subjects.all(s, s.kind == "ServiceAccount" && s.name == %q && s.namespace == request.namespace))`, TeamRole, Deployer),
 				"the daemon binds the account of a namespace to what a team may do, and nothing else"},
 		),

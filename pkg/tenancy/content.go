@@ -15,6 +15,10 @@ func (c *checker) content(o object.Object, f fields) {
 		c.fault(RuleIdentity, ".spec", "it is no set of fields")
 		return
 	}
+	if c.scope.Cluster {
+		c.clusterContent(o, f)
+		return
+	}
 	switch o.ID.Group + "/" + o.ID.Kind {
 	case "/ConfigMap":
 		return // texts, which mean nothing to the cluster

@@ -33,6 +33,9 @@ func (c *checker) identity(o object.Object, f fields) bool {
 		if c.scope.Team {
 			what = "a team's own unit"
 		}
+		if c.scope.Cluster {
+			what = "a cluster's own unit"
+		}
 		c.fault(RuleKind, ".kind", "%s may not hold objects of this kind", what)
 		return false
 	}
@@ -67,6 +70,10 @@ func (c *checker) named(o object.Object, f fields) string {
 func (c *checker) place(o object.Object) bool {
 	isNamespace := o.ID.Group == "" && o.ID.Kind == "Namespace"
 	switch {
+	case c.scope.Cluster && o.ID.Namespace == "":
+		return true
+	case c.scope.Cluster:
+		c.fault(RuleNamespace, ".metadata.namespace", "a cluster's own unit may hold nothing that is in a namespace")
 	case isNamespace && o.ID.Namespace == "" && o.ID.Name == c.scope.Namespace:
 		return true
 	case isNamespace:

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Kind is a kind of object that a unit may hold. All of them are namespaced.
+// Kind is a kind of object that a unit may hold. Those of services and teams are
+// namespaced.
 type Kind struct {
 	Group, Kind string
 	// Resource is the kind as it stands in a path and in a role.
@@ -104,6 +105,9 @@ func builtIn(group string) bool {
 // allows reports whether objects of a kind may be in the unit at all.
 func (s Scope) allows(group, kind string) bool {
 	is := func(k Kind) bool { return k.Group == group && k.Kind == kind }
+	if s.Cluster {
+		return slices.ContainsFunc(ClusterKinds(), is)
+	}
 	if s.Team {
 		return group == "" && kind == "Namespace" || slices.ContainsFunc(Baseline(), is)
 	}

@@ -22,6 +22,9 @@ type Installation struct {
 	Namespace string
 	// Offered are the kinds that the cluster offers beside the usual ones.
 	Offered Offer
+	// Policies are the admission policies that the cluster's own unit may hold beside
+	// those that every cluster's may.
+	Policies []string
 }
 
 func (i Installation) filled() Installation {
@@ -109,19 +112,31 @@ func (i Installation) teamRules() []any {
 }
 
 // daemonRules let the daemon see everything that units hold, and write by
-// itself only teams' own units. What services hold it writes in the name of
+// itself only teams' own units and the cluster's. What services hold it writes in the name of
 // their team's account.
 func (i Installation) daemonRules() []any {
 	guards := append(Baseline(), Kind{"", "Namespace", "namespaces"})
 	read := slices.DeleteFunc(slices.Concat(Kinds(), i.Offered.Kinds()), func(k Kind) bool { return slices.Contains(guards, k) })
 	return slices.Concat(
 		rules(read, "get", "list", "watch"),
-		rules(guards, "get", "list", "watch", "create", "patch", "delete"),
+		rules(append(guards, classKinds()...), "get", "list", "watch", "create", "patch", "delete"),
+		rules(policyKinds(), "get", "list", "watch"),
+		i.policyRules(),
 		[]any{
-			named("", "serviceaccounts", Deployer, "impersonate"),
-			named(rbacGroup, "clusterroles", TeamRole, "bind"),
+			named("", "serviceaccounts", []string{Deployer}, "impersonate"),
+			named(rbacGroup, "clusterroles", []string{TeamRole}, "bind"),
 		},
 	)
+}
+
+// policyRules let the daemon write the admission policies of the cluster's own unit,
+// by their names: nothing else keeps it from those that guard it.
+func (i Installation) policyRules() []any {
+	var out []any
+	for _, k := range policyKinds() {
+		out = append(out, named(k.Group, k.Resource, Policies(i.Policies), "create", "patch", "delete"))
+	}
+	return out
 }
 
 // inventoryRules let the daemon keep its records, and the lease by which one of
@@ -148,8 +163,8 @@ func rules(kinds []Kind, verbs ...string) []any {
 	return out
 }
 
-func named(group, resource, name, verb string) fields {
-	return fields{"apiGroups": []any{group}, "resources": []any{resource}, "resourceNames": []any{name}, "verbs": []any{verb}}
+func named(group, resource string, names []string, verbs ...string) fields {
+	return fields{"apiGroups": []any{group}, "resources": []any{resource}, "resourceNames": anys(names), "verbs": anys(verbs)}
 }
 
 func anys(texts []string) []any {

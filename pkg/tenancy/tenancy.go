@@ -25,6 +25,12 @@ type Scope struct {
 	// Team tells that this is a team's own unit, which holds the namespace
 	// itself and what guards it.
 	Team bool
+	// Cluster tells that this is a cluster's own unit, which holds nothing that is in
+	// a namespace.
+	Cluster bool
+	// Policies are the admission policies that a cluster's own unit may hold beside
+	// those that every cluster's may.
+	Policies []string
 	// Hosts are the host names the unit claims.
 	Hosts []string
 	// Offered are the kinds the cluster offers to services beside the usual ones.
@@ -85,7 +91,7 @@ const maxFaults = 50
 // a bound, in the order of the objects; nothing if all is well.
 func Check(scope Scope, objects []object.Object) []Fault {
 	c := &checker{scope: scope, accounts: map[string]bool{}, seen: map[object.ID]bool{}}
-	if why := Reserved(scope.Namespace); why != "" {
+	if why := Reserved(scope.Namespace); why != "" && !scope.Cluster {
 		return []Fault{{Rule: RuleNamespace, Why: why}}
 	}
 	if len(objects) > MaxObjects {

@@ -162,3 +162,53 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// A cluster's own unit holds classes and named policies, and nothing that is in a
+// namespace, gives rights, or could stop the cluster.
+func TestClusterUnit(t *testing.T) {
+	const marks = `"labels":{"app.kubernetes.io/managed-by":"fairway"},"annotations":{"fairway.dev/unit":"platform/local/cluster"}`
+	bind := func(name, policy, match string) string {
+		return fmt.Sprintf(`{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":%q,%s},
+			"spec":{"policyName":%q,"validationActions":["Deny"],"matchResources":{"namespaceSelector":{"matchLabels":{%s}}}}}`, name, marks, policy, match)
+	}
+	ours := `"app.kubernetes.io/managed-by":"fairway"`
+	of := func(apiVersion, kind, name, more string) string {
+		return fmt.Sprintf(`{"apiVersion":%q,"kind":%q,"metadata":{"name":%q,%s}%s}`, apiVersion, kind, name, marks, more)
+	}
+	scope := tenancy.Scope{Unit: "platform/local/cluster", Cluster: true, Policies: []string{"images", tenancy.TeamRole}}
+	for _, text := range []string{
+		of("storage.k8s.io/v1", "StorageClass", "fast", `,"provisioner":"x"`),
+		of("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass", "fast", `,"driver":"x","deletionPolicy":"Delete"`),
+		of("scheduling.k8s.io/v1", "PriorityClass", "fairway-critical", `,"value":1000000`),
+		of("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "images", `,"spec":{}`),
+		bind("images", "images", ours),
+		bind("fairway-guardrails", "fairway-guardrails", ours),
+	} {
+		if faults := check(t, scope, text); len(faults) > 0 {
+			t.Errorf("refused: %v", faults)
+		}
+	}
+	for _, test := range []struct{ name, text, rule string }{
+		{"a role", of("rbac.authorization.k8s.io/v1", "ClusterRole", "x", `,"rules":[]`), tenancy.RuleKind},
+		{"a namespace", of("v1", "Namespace", "x", ""), tenancy.RuleKind},
+		{"a service's kind", of("v1", "ConfigMap", "x", ""), tenancy.RuleKind},
+		{"in a namespace", strings.Replace(of("storage.k8s.io/v1", "StorageClass", "fast", ""), `"name"`, `"namespace":"kube-system","name"`, 1), tenancy.RuleNamespace},
+		{"another unit's", strings.Replace(of("storage.k8s.io/v1", "StorageClass", "fast", ""), "local/cluster", "other/cluster", 1), tenancy.RuleMetadata},
+		{"a priority of the cluster's", of("scheduling.k8s.io/v1", "PriorityClass", "x", `,"value":2000000000`), tenancy.RuleBaseline},
+		{"a priority that is no number", of("scheduling.k8s.io/v1", "PriorityClass", "x", `,"value":1e300`), tenancy.RuleBaseline},
+		{"a priority for everybody", of("scheduling.k8s.io/v1", "PriorityClass", "x", `,"value":1,"globalDefault":true`), tenancy.RuleBaseline},
+		{"the policy that guards teams", of("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", tenancy.TeamRole, `,"spec":{}`), tenancy.RuleBaseline},
+		{"a policy that nobody named", of("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "other", `,"spec":{}`), tenancy.RuleBaseline},
+		{"a binding of another policy", bind("images", "other", ours), tenancy.RuleBaseline},
+		{"a binding of all namespaces", bind("images", "images", ""), tenancy.RuleBaseline},
+		{"a binding of the cluster's namespaces", bind("images", "images", `"kubernetes.io/metadata.name":"kube-system"`), tenancy.RuleBaseline},
+	} {
+		faults := check(t, scope, test.text)
+		if !slices.ContainsFunc(faults, func(f tenancy.Fault) bool { return f.Rule == test.rule }) {
+			t.Errorf("%s: got %v, want a fault of rule %s", test.name, faults, test.rule)
+		}
+	}
+	if faults := check(t, team(), of("storage.k8s.io/v1", "StorageClass", "fast", `,"provisioner":"x"`)); len(faults) == 0 {
+		t.Error("a team's own unit may hold a storage class")
+	}
+}

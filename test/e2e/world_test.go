@@ -25,6 +25,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/git/githttp"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/status"
+	"github.com/fairway-dev/fairway/test/labtest"
 )
 
 // files are the edits of one commit: path to content, or gone.
@@ -106,13 +107,16 @@ func newAlone(t *testing.T, declared func(w *world) files) *world {
 	return w
 }
 
-// copyPlatform takes over the repository's own platform as it is.
+// copyPlatform takes over the repository's own platform, with bare clusters.
 func (w *world) copyPlatform() {
 	w.t.Helper()
 	for _, dir := range []string{"schema", "platform", "cue.mod"} {
 		if err := os.CopyFS(filepath.Join(w.clone, dir), os.DirFS(filepath.Join(top(), dir))); err != nil {
 			w.t.Fatal(err)
 		}
+	}
+	if err := labtest.Bare(w.clone); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
@@ -447,7 +451,10 @@ func kinds() map[string]schema.GroupVersionResource {
 		"ServiceAccount": of("", "v1", "serviceaccounts"), "ResourceQuota": of("", "v1", "resourcequotas"), "LimitRange": of("", "v1", "limitranges"),
 		"Deployment": of("apps", "v1", "deployments"), "CronJob": of("batch", "v1", "cronjobs"),
 		"NetworkPolicy": of("networking.k8s.io", "v1", "networkpolicies"), "Ingress": of("networking.k8s.io", "v1", "ingresses"),
-		"HorizontalPodAutoscaler": of("autoscaling", "v2", "horizontalpodautoscalers"), "PodDisruptionBudget": of("policy", "v1", "poddisruptionbudgets"),
+		"StorageClass": of("storage.k8s.io", "v1", "storageclasses"), "PriorityClass": of("scheduling.k8s.io", "v1", "priorityclasses"),
+		"ValidatingAdmissionPolicy":        of("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies"),
+		"ValidatingAdmissionPolicyBinding": of("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings"),
+		"HorizontalPodAutoscaler":          of("autoscaling", "v2", "horizontalpodautoscalers"), "PodDisruptionBudget": of("policy", "v1", "poddisruptionbudgets"),
 	}
 }
 

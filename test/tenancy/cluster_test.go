@@ -39,7 +39,7 @@ func TestOnCluster(t *testing.T) {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{plane: labtest.Start(t, labtest.Options{Name: "tenancy"})}
+	s := &site{plane: labtest.Start(t, labtest.Options{Name: "tenancy", Addons: t.TempDir()})}
 	cfg, err := kube.Config(s.plane.AdminKubeconfig, "")
 	if err != nil {
 		t.Fatal(err)
@@ -288,15 +288,57 @@ func (s *site) daemonIsBound(t *testing.T) {
 		{"a cluster role", "", "/apis/rbac.authorization.k8s.io/v1/clusterroles/fairway-team", `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"fairway-team"},"rules":[]}`},
 		{"a policy", "", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/fairway-team",
 			`{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":"fairway-team"},"spec":{"policyName":"fairway-team","validationActions":["Audit"]}}`},
+		{"the policy that guards it", "", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/fairway-reconciler",
+			`{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicy","metadata":{"name":"fairway-reconciler"},"spec":{"failurePolicy":"Ignore"}}`},
+		{"a policy of somebody else's", "", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/other",
+			`{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicy","metadata":{"name":"other"},"spec":{"failurePolicy":"Ignore"}}`},
+		{"a class that was there before", "", "/apis/storage.k8s.io/v1/storageclasses/standard",
+			fmt.Sprintf(`{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"standard",%s},"provisioner":"x.example.com"}`, marks)},
+		{"a class that is nobody's", "", "/apis/scheduling.k8s.io/v1/priorityclasses/other",
+			`{"apiVersion":"scheduling.k8s.io/v1","kind":"PriorityClass","metadata":{"name":"other"},"value":1}`},
 		{"a pod", "", "/api/v1/namespaces/shop-prod/pods/x", `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x","namespace":"shop-prod"},"spec":{"containers":[{"name":"a","image":"b"}]}}`},
 	} {
 		if err := s.send(t.Context(), test.as, test.path, []byte(test.body), true); !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) {
 			t.Errorf("%s: want it refused, got %v", test.name, err)
 		}
 	}
+	for _, body := range ofCluster() {
+		f, err := object.DecodeFields([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := fmt.Sprintf("/apis/%s/%s/%s", f["apiVersion"], resourceOf(t, f), f["metadata"].(fields)["name"])
+		if err := s.send(t.Context(), "", path, []byte(body), true); err != nil {
+			t.Errorf("%v of a cluster's own unit: %v", f["kind"], err)
+		}
+	}
 	s.noToken(t)
 	s.noStars(t)
 	s.ownNamespace(t)
+}
+
+// ofCluster is a cluster's own unit, one object of each kind that Kubernetes has.
+func ofCluster() []string {
+	marks := `"labels":{"app.kubernetes.io/managed-by":"fairway"},"annotations":{"fairway.dev/unit":"platform/local/cluster"}`
+	return []string{
+		`{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"fast",` + marks + `},"provisioner":"x.example.com"}`,
+		`{"apiVersion":"scheduling.k8s.io/v1","kind":"PriorityClass","metadata":{"name":"fairway-critical",` + marks + `},"value":1000000}`,
+		`{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicy","metadata":{"name":"fairway-guardrails",` + marks + `},
+			"spec":{"matchConstraints":{"resourceRules":[{"apiGroups":["apps"],"apiVersions":["*"],"operations":["CREATE"],"resources":["deployments"]}]},"validations":[{"expression":"true"}]}}`,
+		`{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":"fairway-guardrails",` + marks + `},
+			"spec":{"policyName":"fairway-guardrails","validationActions":["Deny"],"matchResources":{"namespaceSelector":{"matchLabels":{"app.kubernetes.io/managed-by":"fairway"}}}}}`,
+	}
+}
+
+func resourceOf(t *testing.T, f fields) string {
+	t.Helper()
+	for _, k := range tenancy.ClusterKinds() {
+		if k.Kind == f["kind"] {
+			return k.Resource
+		}
+	}
+	t.Fatalf("%v is no kind of a cluster's own unit", f["kind"])
+	return ""
 }
 
 // ownNamespace holds that the daemon may make the one namespace that an operator

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/git/githttp"
+	"github.com/fairway-dev/fairway/test/labtest"
 )
 
 // Files are the edits of one commit: path to content, or Gone.
@@ -76,6 +77,9 @@ func (l *Lab) Template(w *Workload) (*Template, error) {
 		if err := os.CopyFS(filepath.Join(clone, part), os.DirFS(filepath.Join(Top(), part))); err != nil {
 			return nil, fmt.Errorf("make workload %s: %w", w.Name, err)
 		}
+	}
+	if err := labtest.Bare(clone); err != nil {
+		return nil, fmt.Errorf("make workload %s: %w", w.Name, err)
 	}
 	for i, step := range w.Steps {
 		if err := t.commit(clone, i, step); err != nil {

@@ -1,0 +1,29 @@
+package labtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// Bare takes out of the clusters declared below a folder what a cluster has once,
+// for everybody, and how large it is. Companies of tests share planes, where there
+// can be one of each class only, and have no more to do with the example's nodes.
+func Bare(dir string) error {
+	blocks := regexp.MustCompile(`(?ms)^\t(baseline|nodes|capacity): \{$.*?^\t\}\n`)
+	files, err := filepath.Glob(filepath.Join(dir, "platform", "clusters", "*", "cluster.cue"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(file, blocks.ReplaceAll(text, nil), 0o644)
+		}
+		if err != nil {
+			return fmt.Errorf("make cluster bare: %w", err)
+		}
+	}
+	return nil
+}
