@@ -11,17 +11,20 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/git/folder"
+	"github.com/fairway-dev/fairway/pkg/policy"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 // workspace is the repository a command works on, and the engine to judge it with.
 type workspace struct {
 	top       string
+	today     policy.Day
 	evaluator *eval.Evaluator
 }
 
@@ -32,9 +35,24 @@ func (a *app) open() (*workspace, error) {
 		return nil, err
 	}
 	debug.SetGCPercent(400) // the process is short: memory it would not use again is cheaper than looking for it
-	w := &workspace{top: top, evaluator: newEvaluator(filepath.Join(cacheDir(), "results"), nil, a)}
+	today, err := a.day()
+	if err != nil {
+		return nil, err
+	}
+	w := &workspace{top: top, today: today, evaluator: newEvaluator(filepath.Join(cacheDir(), "results"), nil, a)}
 	w.evaluator.Fleet = top
 	return w, nil
+}
+
+// day is the day policies are decided on.
+func (a *app) day() (policy.Day, error) {
+	if a.today == "" {
+		return time.Now().UTC().Format(time.DateOnly), nil
+	}
+	if _, err := time.Parse(time.DateOnly, a.today); err != nil {
+		return "", fmt.Errorf("--today %q is no day: write it as 2027-03-01", a.today)
+	}
+	return a.today, nil
 }
 
 func newEvaluator(cachePath string, secret []byte, a *app) *eval.Evaluator {
@@ -112,6 +130,7 @@ func (w *workspace) fleet(ctx context.Context, rev string) (*reconcile.Fleet, re
 		return nil, reconcile.Change{}, "", fmt.Errorf("names that can be mistaken for others: %w", errors.Join(errs...))
 	}
 	f := reconcile.NewFleet(w.evaluator)
+	f.On(w.today)
 	change, err := f.Advance(ctx, tree, history)
 	return f, change, commit, err
 }

@@ -20,6 +20,7 @@ type app struct {
 	dir     string
 	color   string
 	verbose bool
+	today   string
 }
 
 // newRoot lists all commands. Each is built by its own constructor.
@@ -48,6 +49,7 @@ Exit codes: 0 ok, 1 a negative answer (mistakes, differences, unhealthy),
 	root.PersistentFlags().StringVarP(&a.dir, "dir", "C", ".", "work in this folder of the repository")
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "color the output: auto, always or never")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "say more on stderr")
+	root.PersistentFlags().StringVar(&a.today, "today", "", "decide policies as on this day, such as 2027-03-01 (default: today in UTC)")
 	root.AddCommand(
 		newVet(a), newFmt(a), newRender(a), newPlan(a), newExplain(a),
 		newApply(a), newStatus(a), newWait(a), newDrift(a),

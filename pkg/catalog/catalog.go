@@ -235,6 +235,9 @@ type Catalog struct {
 	Releases     map[ReleaseKey]*Release
 	// Signing says whose signatures commits must carry; nil where that is not declared.
 	Signing *Declared
+	// Policies are the guardrails, Exceptions who is free of them.
+	Policies   map[string]*Policy
+	Exceptions map[string]*Exception
 }
 
 // New is an empty catalog.
@@ -242,6 +245,6 @@ func New() *Catalog {
 	return &Catalog{
 		Teams: map[string]*Team{}, Services: map[string]*Service{},
 		Environments: map[string]*Environment{}, Clusters: map[string]*Cluster{},
-		Releases: map[ReleaseKey]*Release{},
+		Releases: map[ReleaseKey]*Release{}, Policies: map[string]*Policy{}, Exceptions: map[string]*Exception{},
 	}
 }

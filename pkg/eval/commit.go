@@ -23,7 +23,7 @@ func (e *entry) check() diag.List {
 		list = append(list, f.Diag(e.place.source(), e.place.subject()))
 	}
 	switch {
-	case len(list) > 0 || e.place.kind == protocol.Release:
+	case len(list) > 0 || e.place.field != "":
 		return list
 	case e.place.kind == protocol.Signing:
 		return e.checkKeys()
@@ -161,6 +161,8 @@ func (d *Delta) add(p place) {
 		d.Clusters = append(d.Clusters, p.cluster)
 	case protocol.Release:
 		d.Releases = append(d.Releases, catalog.ReleaseKey{Environment: p.environment, Service: p.service})
+	case protocol.Policy, protocol.Exception:
+		d.Guardrails = true
 	}
 }
 
@@ -191,6 +193,10 @@ func (st *State) forget(p place) {
 		delete(c.Releases, catalog.ReleaseKey{Environment: p.environment, Service: p.service})
 	case protocol.Signing:
 		c.Signing = nil
+	case protocol.Policy:
+		delete(c.Policies, p.guardrail)
+	case protocol.Exception:
+		delete(c.Exceptions, p.guardrail)
 	}
 }
 
@@ -211,6 +217,14 @@ func (e *entry) put(c *catalog.Catalog) {
 		c.Releases[key] = &catalog.Release{Declared: d, Environment: p.environment, Team: p.team}
 	case protocol.Signing:
 		c.Signing = &d
+	case protocol.Policy:
+		policy := &catalog.Policy{Declared: d}
+		_ = json.Unmarshal(d.Data, policy) // typed by the schema
+		c.Policies[p.guardrail] = policy
+	case protocol.Exception:
+		exception := &catalog.Exception{Declared: d}
+		_ = json.Unmarshal(d.Data, exception) // typed by the schema
+		c.Exceptions[p.guardrail] = exception
 	}
 }
 

@@ -87,6 +87,8 @@ type Delta struct {
 	Environments []string
 	Clusters     []string
 	Releases     []catalog.ReleaseKey
+	// Guardrails reports that a policy or an exception changed.
+	Guardrails bool
 	// Evaluations is how many declarations had to be evaluated.
 	Evaluations int
 }

@@ -24,6 +24,8 @@ type place struct {
 	field string
 
 	team, service, environment, cluster string
+	// guardrail is the name of a policy or an exception.
+	guardrail string
 }
 
 // source is the file people are sent to. Example: "teams/shop/checkout/service.cue".
@@ -38,6 +40,8 @@ func (p place) name() string {
 		return p.environment
 	case protocol.Cluster:
 		return p.cluster
+	case protocol.Policy, protocol.Exception:
+		return p.guardrail
 	}
 	return p.service
 }
@@ -62,6 +66,10 @@ func placeOf(file string) (place, bool) {
 		return place{kind: protocol.Release, dir: dir, file: base, field: service, environment: parts[1], team: parts[3], service: service}, true
 	case strings.HasPrefix(file, "platform/clusters/") && len(parts) == 4 && base == "cluster.cue":
 		return place{kind: protocol.Cluster, dir: dir, file: base, cluster: parts[2]}, true
+	case dir == policiesDir:
+		return guardrail(protocol.Policy, dir, base), true
+	case dir == exceptionsDir:
+		return guardrail(protocol.Exception, dir, base), true
 	case dir == signingDir:
 		return signing(), true
 	}
@@ -75,22 +83,35 @@ func signing() place {
 	return place{kind: protocol.Signing, dir: signingDir, file: "signing.cue", whole: true}
 }
 
+// Where guardrails are declared, and who is excepted from them: a file each, which
+// declares the one field that is called like it.
+const (
+	policiesDir   = "platform/policies"
+	exceptionsDir = "platform/exceptions"
+)
+
+func guardrail(k protocol.Kind, dir, base string) place {
+	name := strings.TrimSuffix(base, ".cue")
+	return place{kind: k, dir: dir, file: base, field: name, guardrail: name}
+}
+
 // stray reports whether a CUE file stands where nothing reads it, so that what
 // it says would silently not count.
 func stray(file string) bool {
 	if !strings.HasSuffix(file, ".cue") {
 		return false
 	}
+	_, read := placeOf(file)
 	switch root, _, _ := strings.Cut(file, "/"); root {
 	case "teams", "environments":
-		_, ok := placeOf(file)
-		return !ok
+		return !read
 	}
-	return false
+	return !read && (strings.HasPrefix(file, policiesDir+"/") || strings.HasPrefix(file, exceptionsDir+"/"))
 }
 
 // platformFile reports whether a file is part of what declarations import.
 func platformFile(file string) bool {
 	return strings.HasSuffix(file, ".cue") && (strings.HasPrefix(file, "schema/") || strings.HasPrefix(file, "platform/")) &&
-		!strings.HasPrefix(file, "platform/clusters/") && !strings.HasPrefix(file, signingDir+"/")
+		!strings.HasPrefix(file, "platform/clusters/") && !strings.HasPrefix(file, signingDir+"/") &&
+		!strings.HasPrefix(file, policiesDir+"/") && !strings.HasPrefix(file, exceptionsDir+"/")
 }

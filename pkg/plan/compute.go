@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster"
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/wave"
 )
@@ -64,7 +65,8 @@ func Compute(d Desired, l Live) Plan {
 // holdOf says whether what is declared keeps the unit as it is.
 func holdOf(d Desired) *Hold {
 	if d.Invalid.Errors() {
-		first := d.Invalid.Sorted()[0]
+		errors := slices.DeleteFunc(d.Invalid.Sorted(), func(m diag.Diag) bool { return m.Severity != diag.Error })
+		first := errors[0]
 		return &Hold{
 			Reason: HoldInvalid, Message: fmt.Sprintf("%s: %s", first.Pos, first.Message),
 			Hint: first.Hint, Diags: d.Invalid,

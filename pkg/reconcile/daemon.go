@@ -225,6 +225,7 @@ func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 	if len(bad) > 0 {
 		return fmt.Errorf("revision %s is refused: %d names can be mistaken for others, such as %s", rev.Commit, len(bad), bad[0])
 	}
+	d.fleet.On(d.today())
 	change, err := d.fleet.Advance(ctx, tree, Before(d.copy(), rev.Commit))
 	if err != nil {
 		return fmt.Errorf("revision %s: %w", rev.Commit, err)
@@ -245,6 +246,9 @@ func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 	d.announce(rev, change, took)
 	return nil
 }
+
+// today is the day policies are decided on: the only thing they know of time.
+func (d *Daemon) today() string { return d.opts.Now().UTC().Format(time.DateOnly) }
 
 // Before is the history of a commit: the versions of a folder in the commits
 // before it.

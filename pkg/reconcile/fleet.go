@@ -59,6 +59,22 @@ type Change struct {
 	Generation int
 }
 
+// On says on which day policies are decided from the next Advance on. Until it is
+// called no day has come yet: what warns until one warns, and exceptions count.
+func (f *Fleet) On(today string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.renderer.Today = today
+}
+
+// Turned reports that policies decide otherwise on a day than when the fleet was
+// judged last: the same tree is worth another Advance, which evaluates nothing.
+func (f *Fleet) Turned(today string) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.units.Turned(today)
+}
+
 // Advance brings the fleet to a tree. The first one starts from the fleet as an
 // earlier process kept it, if there is one. Where one fails, the next starts so
 // again, or from nothing, which the cache makes cheap.

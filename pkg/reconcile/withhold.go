@@ -80,7 +80,7 @@ func (d *Daemon) follow(ctx context.Context, rev git.Revision) error {
 		})
 	}
 	if same {
-		if d.again.due(d.opts.Now(), d.fleet.Unsettled()) {
+		if d.again.due(d.opts.Now(), d.fleet.Unsettled()) || d.fleet.Turned(d.today()) {
 			return d.adopt(ctx, rev)
 		}
 		return nil

@@ -151,7 +151,7 @@ func (st *State) dirty(cat *catalog.Catalog, changed eval.Delta) map[catalog.Uni
 		if !everywhere {
 			break
 		}
-		if changed.Platform || slices.Contains(changed.Environments, key.Environment) || slices.Contains(changed.Clusters, key.Cluster) {
+		if changed.Platform || changed.Guardrails || slices.Contains(changed.Environments, key.Environment) || slices.Contains(changed.Clusters, key.Cluster) {
 			out[key] = true
 		}
 	}
@@ -200,7 +200,7 @@ func (st *State) dirtyParts(cat *catalog.Catalog, changed eval.Delta) (parts map
 			}
 		}
 	}
-	return parts, changed.Platform || len(changed.Environments) > 0 || len(changed.Clusters) > 0
+	return parts, changed.Platform || changed.Guardrails || len(changed.Environments) > 0 || len(changed.Clusters) > 0
 }
 
 // wanted adds the units of one environment that the catalog declares and the

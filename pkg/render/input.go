@@ -54,7 +54,7 @@ type facts struct {
 const keptFacts = "facts 2"
 
 // unit makes a unit of what is declared; nil where nothing declares it.
-func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key catalog.UnitKey) (*Unit, bool, error) {
+func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key catalog.UnitKey, b *bench) (*Unit, bool, error) {
 	u := declared(es.Catalog, st, key)
 	if u == nil {
 		return nil, false, nil
@@ -65,8 +65,7 @@ func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key cata
 	}
 	var known facts
 	if u.key = a.key; len(a.diags) == 0 && r.Evaluator.Recall(a.key, keptFacts, &known) {
-		u.take(known)
-		return u, false, nil
+		return u, false, r.settle(ctx, es, u, &a, known, b)
 	}
 	if err := r.evaluate(ctx, es, key, &a); err != nil {
 		return nil, false, err
@@ -79,8 +78,18 @@ func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key cata
 		return u, a.evaluated, nil
 	}
 	r.Evaluator.Keep(a.key, keptFacts, known)
-	u.take(known)
-	return u, a.evaluated, nil
+	return u, a.evaluated, r.settle(ctx, es, u, &a, known, b)
+}
+
+// settle makes of a unit that renders what it is if no policy holds it.
+func (r *Renderer) settle(ctx context.Context, es *eval.State, u *Unit, a *attempt, known facts, b *bench) error {
+	if err := r.hold(ctx, es, u, a, b); err != nil {
+		return err
+	}
+	if !u.Diags.Errors() {
+		u.take(known)
+	}
+	return nil
 }
 
 func (u *Unit) take(f facts) {

@@ -21,6 +21,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/policy"
 	"github.com/fairway-dev/fairway/pkg/tenancy"
 )
 
@@ -39,6 +40,8 @@ type Unit struct {
 
 	// unsettled says that rendering came to nothing for reasons that need not last.
 	unsettled bool
+	// turns is the next day on which policies decide otherwise; empty for none.
+	turns policy.Day
 
 	key    cache.Key
 	scope  tenancy.Scope
@@ -87,6 +90,9 @@ type State struct {
 	verdicts  *verdicts
 	faulty    map[catalog.UnitKey]bool // units with diagnostics
 	again     map[catalog.UnitKey]bool // units that a resumed fleet has to look at once more
+	dated     map[catalog.UnitKey]bool // units that are judged otherwise on some later day
+	ends      []policy.Day             // the days on which exceptions end
+	today     policy.Day               // on which the fleet was judged
 }
 
 // NewState is the fleet of an empty catalog.
@@ -94,13 +100,15 @@ func NewState() *State {
 	return &State{
 		Units: map[catalog.UnitKey]*Unit{}, Unknown: map[string]bool{},
 		links: newLinks(), checks: map[checked]diag.List{}, conflicts: newConflicts(), verdicts: newVerdicts(),
-		faulty: map[catalog.UnitKey]bool{},
+		faulty: map[catalog.UnitKey]bool{}, dated: map[catalog.UnitKey]bool{},
 	}
 }
 
 // Renderer renders by a given evaluator.
 type Renderer struct {
 	Evaluator *eval.Evaluator
+	// Today is the day on which policies are decided; the zero day is before all others.
+	Today policy.Day
 }
 
 // Delta says what differs between two fleets.
@@ -113,6 +121,9 @@ type Delta struct {
 	// be evaluated.
 	Looked      int
 	Evaluations int
+	// Judged is how many units had to be held against a policy they were not held
+	// against before.
+	Judged int
 }
 
 // Unsettled reports that a unit is held for reasons that need not last; Advance
@@ -137,12 +148,22 @@ func (r *Renderer) Advance(ctx context.Context, st *State, es *eval.State, chang
 			dirty[key] = true
 		}
 	}
-	rendered, count, err := r.renderAll(ctx, st, es, dirty)
+	for key := range st.dated {
+		if st.Units[key].turns <= r.Today {
+			dirty[key] = true
+		}
+	}
+	b, err := r.bench(es)
+	if err != nil {
+		return Delta{}, err
+	}
+	rendered, count, err := r.renderAll(ctx, st, es, dirty, b)
 	if err != nil {
 		return Delta{}, err
 	}
 	st.recheck(cat, changed)
-	delta := Delta{Looked: len(dirty), Evaluations: count}
+	st.checkGuardrails(cat, r.Today)
+	delta := Delta{Looked: len(dirty), Evaluations: count, Judged: b.asked}
 	touched := st.conflicts.begin()
 	for key := range dirty {
 		st.replace(key, rendered[key], touched)
@@ -155,6 +176,10 @@ func (r *Renderer) Advance(ctx context.Context, st *State, es *eval.State, chang
 		if now != nil && len(now.Diags) > 0 {
 			st.faulty[key] = true
 		}
+		delete(st.dated, key)
+		if now != nil && now.turns != "" {
+			st.dated[key] = true
+		}
 		switch {
 		case now == nil && before != nil:
 			delta.Removed = append(delta.Removed, key)
@@ -162,7 +187,10 @@ func (r *Renderer) Advance(ctx context.Context, st *State, es *eval.State, chang
 			delta.Changed = append(delta.Changed, key)
 		}
 	}
-	st.again = nil
+	st.again, st.today, st.ends = nil, r.Today, nil
+	for _, e := range cat.Exceptions {
+		st.ends = append(st.ends, e.Expires)
+	}
 	slices.SortFunc(delta.Changed, compareKeys)
 	slices.SortFunc(delta.Removed, compareKeys)
 	return delta, nil
@@ -207,9 +235,9 @@ func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
 	}
 }
 
-// checked is what a check looks at: a team, a service, an environment, or the
-// release of the one in the other.
-type checked struct{ team, environment, service string }
+// checked is what a check looks at: a team, a service, an environment, the release
+// of the one in the other, a policy or an exception.
+type checked struct{ team, environment, service, policy, exception string }
 
 // checkTeams notes which teams share their namespaces.
 func (st *State) checkTeams() {
@@ -237,7 +265,8 @@ func (st *State) check(cat *catalog.Catalog, what checked) {
 
 func (st *State) sortedChecks() []checked {
 	return slices.SortedFunc(maps.Keys(st.checks), func(a, b checked) int {
-		return cmp.Or(cmp.Compare(a.team, b.team), cmp.Compare(a.environment, b.environment), cmp.Compare(a.service, b.service))
+		return cmp.Or(cmp.Compare(a.team, b.team), cmp.Compare(a.environment, b.environment), cmp.Compare(a.service, b.service),
+			cmp.Compare(a.policy, b.policy), cmp.Compare(a.exception, b.exception))
 	})
 }
 
@@ -257,7 +286,7 @@ func (st *State) replace(key catalog.UnitKey, now *Unit, touched *touched) {
 
 func same(a, b *Unit) bool {
 	return a.Digest == b.Digest && a.Source == b.Source && slices.EqualFunc(a.Diags, b.Diags, func(x, y diag.Diag) bool {
-		return x.Pos == y.Pos && x.Code == y.Code && x.Message == y.Message
+		return x.Pos == y.Pos && x.Code == y.Code && x.Severity == y.Severity && x.Message == y.Message
 	})
 }
 
@@ -265,7 +294,7 @@ func compareKeys(a, b catalog.UnitKey) int {
 	return cmp.Or(cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Service, b.Service))
 }
 
-func (r *Renderer) renderAll(ctx context.Context, st *State, es *eval.State, dirty map[catalog.UnitKey]bool) (map[catalog.UnitKey]*Unit, int, error) {
+func (r *Renderer) renderAll(ctx context.Context, st *State, es *eval.State, dirty map[catalog.UnitKey]bool, b *bench) (map[catalog.UnitKey]*Unit, int, error) {
 	out := make(map[catalog.UnitKey]*Unit, len(dirty))
 	var mu sync.Mutex
 	var count int
@@ -277,7 +306,7 @@ func (r *Renderer) renderAll(ctx context.Context, st *State, es *eval.State, dir
 	for range min(max(r.Evaluator.Pool.Workers(), runtime.GOMAXPROCS(0)), len(dirty)) {
 		wg.Go(func() {
 			for key := range work {
-				u, ran, err := r.unit(ctx, st, es, key)
+				u, ran, err := r.unit(ctx, st, es, key, b)
 				mu.Lock()
 				out[key] = u
 				if ran {

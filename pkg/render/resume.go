@@ -67,14 +67,14 @@ func (st *State) write(cat *catalog.Catalog) []byte {
 		w.Texts(needs[name])
 	}
 	keys := slices.SortedFunc(maps.Keys(st.Units), compareKeys)
-	sound := slices.DeleteFunc(slices.Clone(keys), func(key catalog.UnitKey) bool { return st.faulty[key] })
+	sound := slices.DeleteFunc(slices.Clone(keys), func(key catalog.UnitKey) bool { return st.faulty[key] || st.dated[key] })
 	w.Number(len(sound))
 	for _, key := range sound {
 		writeUnit(&w, st.Units[key])
 	}
 	w.Number(len(keys) - len(sound))
 	for _, key := range keys {
-		if st.faulty[key] {
+		if st.faulty[key] || st.dated[key] {
 			writeKey(&w, key)
 		}
 	}
@@ -83,7 +83,7 @@ func (st *State) write(cat *catalog.Catalog) []byte {
 		w.Text(team)
 		w.Text(st.links.prefixes[team])
 	}
-	checks := slices.DeleteFunc(st.sortedChecks(), func(what checked) bool { return what.team != "" })
+	checks := slices.DeleteFunc(st.sortedChecks(), func(what checked) bool { return what.team != "" || what.policy != "" || what.exception != "" })
 	w.Number(len(checks))
 	for _, what := range checks {
 		w.Text(what.environment)

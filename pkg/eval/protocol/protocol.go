@@ -21,6 +21,7 @@ type Question struct {
 	Platform *Platform `json:"platform,omitempty"`
 	Declare  *Declare  `json:"declare,omitempty"`
 	Unit     *Unit     `json:"unit,omitempty"`
+	Judge    *Judge    `json:"judge,omitempty"`
 	// Reference asks for the documentation of everything that may be declared.
 	Reference bool `json:"reference,omitempty"`
 }
@@ -42,6 +43,8 @@ const (
 	Cluster     Kind = "cluster"
 	Release     Kind = "release"
 	Signing     Kind = "signing"
+	Policy      Kind = "policy"
+	Exception   Kind = "exception"
 )
 
 // Declare asks for one declaration to be evaluated.
@@ -82,6 +85,8 @@ type Answer struct {
 	Data      json.RawMessage          `json:"-"`
 	Positions map[string]diag.Position `json:"positions,omitempty"`
 	Reference []FieldDoc               `json:"reference,omitempty"`
+	// Judged is what came of each policy, in the order they were asked about.
+	Judged []Judgement `json:"judged,omitempty"`
 	// Faults are the mistakes, by the path of the field they are about.
 	Faults []Fault `json:"faults,omitempty"`
 }

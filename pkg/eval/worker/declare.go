@@ -30,6 +30,10 @@ func definitionOf(k protocol.Kind) string {
 		return "#Release"
 	case protocol.Signing:
 		return "#Signing"
+	case protocol.Policy:
+		return "#Policy"
+	case protocol.Exception:
+		return "#Exception"
 	}
 	return ""
 }
@@ -56,15 +60,12 @@ func (s *session) declare(q protocol.Declare) protocol.Answer {
 		a.Faults = []protocol.Fault{*fault}
 		return a
 	}
-	err := v.Validate(cue.Concrete(true), cue.Final())
-	if err != nil {
-		a.Faults = r.Faults(err)
+	data, faults := s.exported(v, q, r)
+	if len(faults) > 0 {
+		a.Faults = faults
 		return a
 	}
-	data, err := v.MarshalJSON()
-	if err == nil {
-		data, err = canonical(data)
-	}
+	data, err := canonical(data)
 	if err != nil {
 		a.Faults = r.Faults(err)
 		return a
@@ -78,6 +79,18 @@ func (s *session) declare(q protocol.Declare) protocol.Answer {
 	}
 	a.Data = data
 	return a
+}
+
+// exported is what was declared, as JSON.
+func (s *session) exported(v cue.Value, q protocol.Declare, r explain.Reading) (json.RawMessage, []protocol.Fault) {
+	if q.Kind == protocol.Policy {
+		return s.policyData(v, q, r)
+	}
+	if err := v.Validate(cue.Concrete(true), cue.Final()); err != nil {
+		return nil, r.Faults(err)
+	}
+	raw, err := v.MarshalJSON()
+	return raw, asFaults(r, err)
 }
 
 // typed puts the schema's definition over the value. A service carries its

@@ -29,13 +29,15 @@ type session struct {
 	loading  []string
 	// data are encoded inputs that many units share, by their JSON.
 	data map[string]cue.Value
+	// policies are compiled policies, by where they stand and their text.
+	policies map[string]*policy
 }
 
 func newSession(files map[string]string) *session {
 	s := &session{
 		ctx: cuecontext.New(), files: files,
 		packages: map[string]*build.Instance{}, values: map[string]cue.Value{}, units: map[string]cue.Value{},
-		data: map[string]cue.Value{},
+		data: map[string]cue.Value{}, policies: map[string]*policy{},
 	}
 	s.builder = build.NewContext()
 	return s

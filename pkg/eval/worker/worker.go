@@ -91,6 +91,8 @@ func answerTo(s **session, q protocol.Question) (a protocol.Answer) {
 		return (*s).declare(*q.Declare)
 	case q.Unit != nil:
 		return (*s).render(*q.Unit)
+	case q.Judge != nil:
+		return (*s).judge(*q.Judge)
 	case q.Reference:
 		return (*s).reference()
 	}

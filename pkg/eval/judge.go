@@ -1,0 +1,128 @@
+package eval
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
+)
+
+// Policy is a policy that can be asked about.
+type Policy struct {
+	Name string
+	// Digest identifies all that its judgements depend on beside what is judged.
+	Digest string
+	rule   protocol.Rule
+}
+
+// Policies are the policies of a state that evaluate, by name, with what makes
+// their judgements differ: their files, what those import, and the engine.
+func (e *Evaluator) Policies(st *State) ([]Policy, error) {
+	var out []Policy
+	for _, name := range sortedKeys(st.Catalog.Policies) {
+		declared := st.Catalog.Policies[name]
+		if declared.Broken() {
+			continue
+		}
+		text, err := st.Tree.ReadFile(declared.Source)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", declared.Source, err)
+		}
+		ent := st.entries[declared.Source]
+		out = append(out, e.policyOf(st.platform, ent.place, ent.result.Imports, string(text)))
+	}
+	return out, nil
+}
+
+func (e *Evaluator) policyOf(p platform, pl place, imports []string, text string) Policy {
+	closure := p.closure(protocol.Policy, imports)
+	digest := cache.KeyOf("policy", e.Engine, text, string(closure[:]))
+	return Policy{
+		Name: pl.name(), Digest: hex.EncodeToString(digest[:8]),
+		rule: protocol.Rule{Name: pl.name(), Dir: pl.dir, File: pl.file, Text: text},
+	}
+}
+
+// Subject is what policies judge: a unit, as it was asked for and rendered.
+type Subject struct {
+	UnitQuestion
+	// Output is read only where something has to be judged.
+	Output func(context.Context) (Output, error)
+}
+
+// known is what is kept of a unit's judgements, by the policies' digests.
+type known map[string][]protocol.Violation
+
+const keptJudgements = "judgements 1"
+
+// Judge holds a unit that renders against policies. What was judged before is
+// kept beside the rendering, so that a policy that changes is judged alone, and
+// a unit that changes alone. Asked is how many policies a worker had to be asked.
+func (e *Evaluator) Judge(ctx context.Context, key cache.Key, policies []Policy, s Subject) (out []protocol.Judgement, asked int, err error) {
+	kept := known{}
+	e.Recall(key, keptJudgements, &kept)
+	var missing []Policy
+	now := known{}
+	for _, p := range policies {
+		if v, ok := kept[p.Digest]; ok {
+			now[p.Digest] = v
+			out = append(out, protocol.Judgement{Policy: p.Name, Violations: v})
+			continue
+		}
+		missing = append(missing, p)
+	}
+	if len(missing) == 0 {
+		return out, 0, nil
+	}
+	output, err := s.Output(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	judged, err := e.ask(ctx, missing, protocol.Judge{Input: s.Input, Objects: output.Objects})
+	if err != nil {
+		return nil, 0, err
+	}
+	for i, j := range judged {
+		if out = append(out, j); j.Fault == nil {
+			now[missing[i].Digest] = j.Violations
+		}
+	}
+	e.Keep(key, keptJudgements, now)
+	return out, len(missing), nil
+}
+
+// JudgePlan holds a unit's plan against policies. Nothing of it is kept: what is
+// live is another thing each time.
+func (e *Evaluator) JudgePlan(ctx context.Context, policies []Policy, input, plan []byte) ([]protocol.Judgement, error) {
+	return e.ask(ctx, policies, protocol.Judge{Input: input, Plan: plan})
+}
+
+// ask asks about all policies at once. Where that ends the worker it is found out
+// which of them it was, by asking about each alone.
+func (e *Evaluator) ask(ctx context.Context, policies []Policy, q protocol.Judge) ([]protocol.Judgement, error) {
+	q.Rules = make([]protocol.Rule, len(policies))
+	for i, p := range policies {
+		q.Rules[i] = p.rule
+	}
+	a, err := e.Pool.ask(ctx, protocol.Question{Judge: &q})
+	if err != nil {
+		return nil, err
+	}
+	if len(a.Faults) == 0 {
+		return a.Judged, nil
+	}
+	if len(policies) == 1 {
+		return []protocol.Judgement{{Policy: policies[0].Name, Fault: &a.Faults[0]}}, nil
+	}
+	var out []protocol.Judgement
+	for i := range policies {
+		one, err := e.ask(ctx, policies[i:i+1], q)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one...)
+	}
+	return out, nil
+}
