@@ -36,7 +36,7 @@ func guard(scope tenancy.Scope, output eval.Output) ([]object.Object, []tenancy.
 // scopeOf is what a unit may write to.
 func scopeOf(cat *catalog.Catalog, key catalog.UnitKey, team string) tenancy.Scope {
 	_, isTeam := key.Team()
-	s := tenancy.Scope{Unit: key.String(), Namespace: cat.Namespace(team, key.Environment), Team: isTeam}
+	s := tenancy.Scope{Unit: key.String(), Namespace: cat.Namespace(team, key.Environment), Owner: team, Team: isTeam}
 	if c := cat.Clusters[key.Cluster]; c != nil {
 		s.Offered = c.Kinds
 	}
