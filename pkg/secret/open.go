@@ -30,7 +30,7 @@ func (f *File) Open(keys []age.Identity) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: its data key is of no use", f.name)
 	}
-	o := opener{block: block, hash: sha512.New(), form: regexp.MustCompile(sealedForm), meta: f.meta}
+	o := opener{block: block, hash: sha512.New(), form: regexp.MustCompile(sealedForm), meta: f.meta, top: f.Values()}
 	if f.meta.onlyEncrypted {
 		o.hash.Write(onlyEncryptedStart())
 	}
@@ -73,6 +73,7 @@ type opener struct {
 	hash  hash.Hash
 	form  *regexp.Regexp
 	meta  metadata
+	top   map[string]string // the values that are asked for
 }
 
 // leaf takes one value into the checksum, and into the result if it stands at the top.
@@ -89,8 +90,8 @@ func (o *opener) leaf(out map[string]string, path []string, leaf any) error {
 		return nil
 	}
 	o.hash.Write([]byte(v.text)) // a hash takes everything
-	if encrypted && len(path) == 1 {
-		out[path[0]] = v.text
+	if _, asked := o.top[path[0]]; asked {
+		out[path[0]] = v.show()
 	}
 	return nil
 }
@@ -99,6 +100,15 @@ func (o *opener) leaf(out map[string]string, path []string, leaf any) error {
 type value struct {
 	text    string
 	comment bool
+	flag    bool // it is true or false
+}
+
+// show is the value as people write it.
+func (v value) show() string {
+	if v.flag {
+		return strings.ToLower(v.text)
+	}
+	return v.text
 }
 
 // sealedForm is how sops writes an encrypted value.
@@ -154,7 +164,7 @@ func typed(plain, kind string) (value, error) {
 		if err != nil {
 			return value{}, wrong
 		}
-		return value{text: plainText(v)}, nil
+		return value{text: plainText(v), flag: true}, nil
 	}
 	return value{}, wrong
 }
