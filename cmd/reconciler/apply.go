@@ -21,11 +21,12 @@ import (
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
+	"github.com/fairway-dev/fairway/pkg/secret"
 )
 
 func newApply(a *app) *cobra.Command {
 	var sel selector
-	var rev, kubeconfig, file string
+	var rev, kubeconfig, file, keys string
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "apply",
@@ -37,18 +38,19 @@ runs, merging is the way; apply is for the time before there is one.`,
   reconciler apply --rev v1.4.0 --yes`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.apply(cmd.Context(), sel, rev, kubeconfig, file, yes)
+			return a.apply(cmd.Context(), sel, rev, kubeconfig, file, keys, yes)
 		},
 	}
 	sel.flags(cmd)
 	cmd.Flags().StringVar(&rev, "rev", "HEAD", "the revision to apply")
 	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
 	cmd.Flags().StringVar(&file, "journal", "", "file that takes down what was done and why (default: in the user's cache folder)")
+	cmd.Flags().StringVar(&keys, "age-key-file", "", "file with the age keys that open the encrypted files beside services")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
 
-func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig, file string, yes bool) error {
+func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig, file, keys string, yes bool) error {
 	w, err := a.open()
 	if err != nil {
 		return err
@@ -83,7 +85,7 @@ func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig, file str
 	if err := allowed(ctx, w, f, live, commit); err != nil {
 		return err
 	}
-	return a.carryOut(ctx, f, live, set, j, ledger)
+	return a.carryOut(ctx, f, live, set, secret.Keyring{Path: keys}, j, ledger)
 }
 
 // allowed holds that no cluster is taken back to before what it was brought to.
@@ -113,7 +115,7 @@ func (a *app) confirmed(question string) bool {
 
 // carryOut applies plans one unit after the other, teams' and clusters' own
 // units first.
-func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]*kube.Cluster, set plan.Set, j *journal.Journal, ledger *audit.Ledger) error {
+func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]*kube.Cluster, set plan.Set, keys secret.Keyring, j *journal.Journal, ledger *audit.Ledger) error {
 	var errs []error
 	for _, own := range []bool{true, false} {
 		for _, p := range set.Plans {
@@ -122,7 +124,7 @@ func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]
 			}
 			shard := func(key catalog.UnitKey) string { return shardOf(f, key) }
 			target := reconcile.Acting(live[p.Unit.Cluster], p.Unit, f.Unit(p.Unit))
-			applier := &apply.Applier{Target: target, Shard: shard, Parallel: 4, WaveTimeout: 5 * time.Minute}
+			applier := &apply.Applier{Target: target, Shard: shard, Secrets: keys, Parallel: 4, WaveTimeout: 5 * time.Minute}
 			r := applier.Run(cluster.WithCause(ctx, reconcile.Announce(ctx, ledger, p)), p)
 			j.Append(context.WithoutCancel(ctx), reconcile.Chronicle(p, r)...)
 			if r.Err != nil {

@@ -28,6 +28,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
+	"github.com/fairway-dev/fairway/pkg/secret"
 	"github.com/fairway-dev/fairway/pkg/signature"
 )
 
@@ -43,6 +44,7 @@ type settings struct {
 	hookSecretFile string
 	signersFile    string
 	tokenFile      string
+	ageKeyFile     string
 	poll           time.Duration
 	parallel       int
 	lease          bool
@@ -73,6 +75,7 @@ func (s *settings) shared(cmd *cobra.Command) {
 	f.StringVar(&s.kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
 	f.StringToStringVar(&s.contexts, "context", nil, "context to use for a cluster, as CLUSTER=CONTEXT, where it is not the declared one")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:7420", "address of the API")
+	f.StringVar(&s.ageKeyFile, "age-key-file", "", "file with the age keys that open the encrypted files beside services; it is read anew each time")
 	f.IntVar(&s.parallel, "parallel", 8, "writes to one cluster that run at a time")
 	f.StringVar(&s.logFormat, "log-format", "text", "how the log is written: text or json")
 }
@@ -186,6 +189,7 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		Store: repo.store, Renew: repo.renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: metrics.New(registry), Log: log,
 		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: known.password}},
 		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead, Signers: signers,
+		Secrets: secret.Keyring{Path: s.ageKeyFile},
 		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
 			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal})
 		},

@@ -73,9 +73,17 @@ func (r Result) Writes() int {
 	return n
 }
 
+// Opener decrypts what is sealed, at the last moment. What it gives is written and
+// forgotten.
+type Opener interface {
+	Open(object.Object) (object.Object, error)
+}
+
 // Applier carries out plans on one cluster.
 type Applier struct {
 	Target Target
+	// Secrets opens sealed objects; nil has no keys.
+	Secrets Opener
 	// Shard groups units in the inventory. Example: "prod.shop".
 	Shard func(catalog.UnitKey) string
 	// Parallel bounds the writes of one unit that run at a time.
@@ -98,6 +106,9 @@ func (a *Applier) Run(ctx context.Context, p plan.Plan) Result {
 func (a *Applier) run(ctx context.Context, p plan.Plan, r *Result) error {
 	if p.Hold != nil || len(p.Steps) == 0 {
 		return nil
+	}
+	if err := a.opens(p); err != nil {
+		return err
 	}
 	if objects := intents(p.Steps); len(objects) > 0 {
 		if err := a.Target.Intend(ctx, a.Shard(p.Unit), p.Unit.String(), p.Revision, objects); err != nil {
@@ -205,7 +216,11 @@ func (a *Applier) step(ctx context.Context, p plan.Plan, s plan.Step) (left bool
 }
 
 func (a *Applier) write(ctx context.Context, p plan.Plan, s plan.Step) error {
-	r := cluster.ApplyRequest{Object: *s.Object, Unit: p.Unit.String(), Commit: p.Revision, Force: s.Force}
+	o, err := a.open(*s.Object)
+	if err != nil {
+		return err
+	}
+	r := cluster.ApplyRequest{Object: o, Unit: p.Unit.String(), Commit: p.Revision, Force: s.Force}
 	if s.Adopt || s.From != (catalog.UnitKey{}) {
 		r.UID = s.UID // it is that very object that is taken over
 	}

@@ -137,9 +137,12 @@ type Service struct {
 	ObjectName string
 	Image      string
 	Endpoints  map[string]Endpoint
-	Needs      map[string]Need
+	// Needs are the uses of other services; what it needs for itself is not in it.
+	Needs map[string]Need
 	// Overlays holds, by environment, the JSON merge patch over Data.
 	Overlays map[string]json.RawMessage
+	// Beside are the files beside its declaration that are no CUE, by name.
+	Beside map[string]string
 	// LastGood is the newest earlier version that evaluates, for a service whose
 	// present one does not: it is what runs, and what others have to do with.
 	LastGood *Service

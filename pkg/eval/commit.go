@@ -12,12 +12,13 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/secret"
 	"github.com/fairway-dev/fairway/pkg/signature"
 )
 
 // check turns a result's faults into diagnostics and adds what CUE cannot see:
 // that the declaration calls itself as its folder does.
-func (e *entry) check() diag.List {
+func (e *entry) check(found secret.Finder) diag.List {
 	var list diag.List
 	for _, f := range e.result.Faults {
 		list = append(list, f.Diag(e.place.source(), e.place.subject()))
@@ -39,7 +40,11 @@ func (e *entry) check() diag.List {
 			Hint:    fmt.Sprintf("write name: %q, or rename the folder", want),
 		})
 	}
-	return list
+	if e.place.kind == protocol.Service {
+		list = append(list, e.checkNeeds()...)
+		list = append(list, e.checkSecrets()...)
+	}
+	return append(list, e.checkPlain(found)...)
 }
 
 func (p place) subject() diag.Subject {
@@ -259,6 +264,7 @@ func (e *entry) asService() *catalog.Service {
 	}
 	d := e.declared()
 	e.service = serviceOf(d, e.place.team)
+	e.service.Beside = e.result.Beside
 	if e.good != nil {
 		e.service.LastGood = serviceOf(catalog.Declared{Name: d.Name, Source: d.Source, Data: e.good.result.Data}, e.place.team)
 	}
@@ -334,6 +340,7 @@ func serviceOf(d catalog.Declared, team string) *catalog.Service {
 	}
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
 	s.ObjectName, s.Image = fields.ObjectName, fields.Image
+	maps.DeleteFunc(fields.Needs, func(_ string, n catalog.Need) bool { return n.Service == "" }) // a resource of its own
 	s.Path, s.Endpoints, s.Needs, s.Overlays = fields.Path, fields.Endpoints, fields.Needs, fields.Environments
 	return s
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
+	"github.com/fairway-dev/fairway/pkg/secret"
 )
 
 // FuzzDeclared: whatever a declaration evaluates to, releases included, taking
@@ -33,7 +34,7 @@ func FuzzDeclared(f *testing.F) {
 				t.Fatal(source)
 			}
 			e := &entry{place: p, result: result{Data: json.RawMessage(data)}}
-			e.diags = e.check()
+			e.diags = e.check(secret.NewFinder())
 			st.commit(source, e, &delta)
 		}
 		st.Diags()

@@ -20,6 +20,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/secret"
 )
 
 // Evaluator evaluates trees. Its zero Cache means that nothing is kept.
@@ -30,6 +31,15 @@ type Evaluator struct {
 	Engine string
 	// Fleet tells fleets on one cache apart. Example: the repository's folder.
 	Fleet string
+
+	once  sync.Once
+	found secret.Finder
+}
+
+// finder tells secrets that were written down; it is made once.
+func (e *Evaluator) finder() secret.Finder {
+	e.once.Do(func() { e.found = secret.NewFinder() })
+	return e.found
 }
 
 // State is the catalog of one tree and what is needed to bring it to the next:
@@ -70,6 +80,8 @@ type result struct {
 	Data      json.RawMessage
 	Positions catalog.Positions
 	Faults    []protocol.Fault
+	// Beside are the files beside a service that are no CUE, by name.
+	Beside map[string]string
 }
 
 // NewState is the state of an empty tree.
@@ -227,7 +239,7 @@ func (e *Evaluator) evaluateAll(ctx context.Context, tree *git.Tree, p platform,
 // Its files are read only for a worker: their hashes say whether they are known.
 func (e *Evaluator) evaluate(ctx context.Context, tree *git.Tree, p platform, pl place) (ent *entry, ran bool, err error) {
 	names, id, faults, err := listPlace(tree, pl)
-	if err != nil || len(names) == 0 && len(faults) == 0 {
+	if err != nil || !slices.ContainsFunc(names, isCUE) && len(faults) == 0 {
 		return nil, false, err
 	}
 	ent = &entry{place: pl}
@@ -241,7 +253,7 @@ func (e *Evaluator) evaluate(ctx context.Context, tree *git.Tree, p platform, pl
 			return nil, false, err
 		}
 	}
-	ent.diags = ent.check()
+	ent.diags = ent.check(e.finder())
 	return ent, ran, nil
 }
 
@@ -258,7 +270,7 @@ func (e *Evaluator) known(p platform, pl place, key cache.Key) (result, bool) {
 // askFor reads a declaration's files and has a worker evaluate them, unless there
 // is a file that must not be read.
 func (e *Evaluator) askFor(ctx context.Context, tree *git.Tree, p platform, pl place, names []git.Entry, faults []protocol.Fault, key cache.Key) (result, bool, error) {
-	files, more, err := readFiles(tree, pl, names)
+	files, others, more, err := readFiles(tree, pl, names)
 	if err != nil {
 		return result{}, false, err
 	}
@@ -269,7 +281,7 @@ func (e *Evaluator) askFor(ctx context.Context, tree *git.Tree, p platform, pl p
 	if err != nil {
 		return result{}, false, fmt.Errorf("evaluate %s: %w", pl.source(), err)
 	}
-	res := result{Imports: a.Imports, Data: a.Data, Positions: catalog.PackPositions(a.Positions), Faults: a.Faults}
+	res := result{Imports: a.Imports, Data: a.Data, Positions: catalog.PackPositions(a.Positions), Faults: a.Faults, Beside: others}
 	if !worthRetry(a.Faults) {
 		e.save(key, a.Imports)
 		e.saveResult(withImports(key, p.closure(pl.kind, a.Imports)), res)

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
@@ -49,11 +50,11 @@ func (p place) name() string {
 // placeOf says which declaration a file belongs to. It reports false for files
 // that declare nothing.
 func placeOf(file string) (place, bool) {
-	if !strings.HasSuffix(file, ".cue") {
-		return place{}, false
-	}
 	parts := strings.Split(file, "/")
 	dir, base := path.Dir(file), path.Base(file)
+	if !strings.HasSuffix(base, ".cue") && !(parts[0] == "teams" && len(parts) == 4 && beside(base)) {
+		return place{}, false
+	}
 	switch {
 	case parts[0] == "teams" && len(parts) == 3 && base == "team.cue":
 		return place{kind: protocol.Team, dir: dir, file: base, team: parts[1]}, true
@@ -74,6 +75,12 @@ func placeOf(file string) (place, bool) {
 		return signing(), true
 	}
 	return place{}, false
+}
+
+// beside reports whether a file that is no CUE belongs to the service beside which it
+// stands. It is not evaluated; what becomes of it is for the unit.
+func beside(name string) bool {
+	return slices.ContainsFunc([]string{".sops.yaml", ".sops.json"}, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
 // signingDir is where it is declared whose signatures commits must carry.

@@ -28,7 +28,7 @@ func listPlace(tree *git.Tree, pl place) (names []git.Entry, id string, faults [
 	}
 	var ids strings.Builder
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name, ".cue") {
+		if !strings.HasSuffix(e.Name, ".cue") && !(pl.kind == protocol.Service && beside(e.Name)) {
 			continue
 		}
 		if fault := notAFile(path.Join(pl.dir, e.Name), e); fault != nil {
@@ -52,17 +52,19 @@ func entriesOf(tree *git.Tree, pl place) ([]git.Entry, error) {
 	return []git.Entry{{Name: pl.file, Kind: kind, Hash: hash}}, nil
 }
 
-// readFiles reads a declaration's files by name.
-func readFiles(tree *git.Tree, pl place, names []git.Entry) (files map[string]string, faults []protocol.Fault, err error) {
-	files = map[string]string{}
+// readFiles reads a declaration's files by name, and those beside it.
+func readFiles(tree *git.Tree, pl place, names []git.Entry) (files, others map[string]string, faults []protocol.Fault, err error) {
+	files, others = map[string]string{}, map[string]string{}
 	size := 0
 	for _, e := range names {
 		text, fault, err := readFile(tree, path.Join(pl.dir, e.Name), e)
 		switch {
 		case err != nil:
-			return nil, nil, err
+			return nil, nil, nil, err
 		case fault != nil:
 			faults = append(faults, *fault)
+		case !isCUE(e):
+			others[e.Name] = text
 		default:
 			size += len(text)
 			files[e.Name] = text
@@ -74,8 +76,10 @@ func readFiles(tree *git.Tree, pl place, names []git.Entry) (files map[string]st
 			Hint: "declare less, or let it be several services",
 		})
 	}
-	return files, faults, nil
+	return files, others, faults, nil
 }
+
+func isCUE(e git.Entry) bool { return strings.HasSuffix(e.Name, ".cue") }
 
 func notAFile(name string, e git.Entry) *protocol.Fault {
 	if e.Kind == git.File {

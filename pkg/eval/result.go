@@ -26,6 +26,7 @@ func (e *Evaluator) saveResult(key cache.Key, res result) {
 	w.Bytes(res.Data)
 	w.Bytes(res.Positions)
 	w.Bytes(faults)
+	writeFiles(&w, res.Beside)
 	_ = e.Cache.Put(key, w.Result()) // a cache that cannot be written costs time only
 }
 
@@ -40,6 +41,7 @@ func (e *Evaluator) loadResult(key cache.Key) (result, bool) {
 	r := record.NewReader(raw)
 	res := result{Imports: r.Texts(), Data: some(r.Bytes()), Positions: catalog.Positions(r.Bytes())}
 	faults := r.Bytes()
+	res.Beside = readBeside(r)
 	if !r.Done() || len(faults) > 0 && json.Unmarshal(faults, &res.Faults) != nil {
 		return result{}, false
 	}
@@ -52,4 +54,24 @@ func some(b []byte) []byte {
 		return nil
 	}
 	return b
+}
+
+func writeFiles(w *record.Writer, files map[string]string) {
+	w.Number(len(files))
+	for _, name := range sortedKeys(files) {
+		w.Text(name)
+		w.Text(files[name])
+	}
+}
+
+func readBeside(r *record.Reader) map[string]string {
+	n := r.Count(2)
+	if n == 0 {
+		return nil
+	}
+	files := make(map[string]string, n)
+	for range n {
+		files[r.Text()] = r.Text()
+	}
+	return files
 }

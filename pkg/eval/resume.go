@@ -55,7 +55,7 @@ func (e *Evaluator) KeepState(st *State, more []byte) {
 }
 
 func (e *Evaluator) stateKey(p platform) cache.Key {
-	return cache.KeyOf("state", e.Engine, e.Fleet, string(p.digest[:]))
+	return cache.KeyOf("state 2", e.Engine, e.Fleet, string(p.digest[:]))
 }
 
 func (st *State) writeEntries(w *record.Writer) {
@@ -86,6 +86,7 @@ func (st *State) writeEntries(w *record.Writer) {
 		w.Number(at[source])
 		w.Bytes(ent.result.Data)
 		w.Bytes(ent.result.Positions)
+		writeFiles(w, ent.result.Beside)
 		if ent.place.kind == protocol.Service {
 			writeService(w, ent.asService())
 		}
@@ -148,9 +149,10 @@ func (st *State) readEntries(r *record.Reader) bool {
 		if !ok || imports >= len(tables) {
 			return false
 		}
-		ent := &entry{place: place, result: result{Imports: tables[imports], Data: r.Bytes(), Positions: catalog.Positions(r.Bytes())}}
+		ent := &entry{place: place, result: result{Imports: tables[imports], Data: r.Bytes(), Positions: catalog.Positions(r.Bytes()), Beside: readBeside(r)}}
 		if place.kind == protocol.Service {
 			ent.service = readService(r, ent.declared(), place.team)
+			ent.service.Beside = ent.result.Beside
 		}
 		st.enter(source, ent)
 	}

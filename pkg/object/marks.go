@@ -7,6 +7,8 @@ const (
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 	// ManagedBy is the value of LabelManagedBy.
 	ManagedBy = "fairway"
+	// LabelTeam names the team that a namespace belongs to.
+	LabelTeam = "fairway.dev/team"
 	// AnnotationUnit names the owning unit. Example: "prod/prod-eu/checkout".
 	AnnotationUnit = "fairway.dev/unit"
 	// AnnotationSource is the file that declares the unit. Example: "teams/shop/checkout/service.cue".
@@ -20,6 +22,12 @@ const (
 	// AnnotationLock set to "true" keeps an object from being deleted without
 	// consent, whoever wrote it: the platform's CUE, or a person with kubectl.
 	AnnotationLock = "fairway.dev/lock"
+	// AnnotationSealed marks a Secret whose values are encrypted until it is written,
+	// and names the file they stand in. Example: "teams/shop/orders/secrets.prod.sops.yaml".
+	AnnotationSealed = "fairway.dev/sealed"
+	// AnnotationOpened is a digest of what a sealed Secret was written with, salted with
+	// its AnnotationDigest. It is set at apply and is no part of the desired bytes.
+	AnnotationOpened = "fairway.dev/opened"
 	// AnnotationSensitive, with the value "true", marks an object whose values are
 	// never shown, as those of a Secret are not.
 	AnnotationSensitive = "fairway.dev/sensitive"
@@ -34,6 +42,7 @@ func Locked(fields map[string]any) bool { return Annotation(fields, AnnotationLo
 func Protected(id ID) bool {
 	switch id.Group + "/" + id.Kind {
 	case "/Namespace", "/PersistentVolume", "/PersistentVolumeClaim",
+		"postgresql.cnpg.io/Cluster", "rabbitmq.com/RabbitmqCluster", "objectbucket.io/ObjectBucketClaim",
 		"apiextensions.k8s.io/CustomResourceDefinition",
 		"apiregistration.k8s.io/APIService",
 		"rbac.authorization.k8s.io/ClusterRole", "rbac.authorization.k8s.io/ClusterRoleBinding",

@@ -20,7 +20,7 @@ func drift(d Desired, s Step, seen Seen) (Step, bool) {
 		s.Action, s.Reason = Heal, "was changed and could not be read"
 		return s, true
 	}
-	changed := drifted(*seen.Live, s.Object.Fields())
+	changed := drifted(*seen.Live, sealed(s.ID, *seen.Live, s.Object))
 	if len(changed) == 0 {
 		return Step{}, false
 	}
@@ -66,7 +66,8 @@ func differs(c object.FieldChange) bool {
 // engineMark reports a field the engine writes at apply, which is no part of
 // the desired bytes.
 func engineMark(path string) bool {
-	return path == `.metadata.annotations."`+object.AnnotationCommit+`"` || path == `.metadata.annotations."`+object.AnnotationDigest+`"`
+	return path == `.metadata.annotations."`+object.AnnotationCommit+`"` || path == `.metadata.annotations."`+object.AnnotationDigest+`"` ||
+		path == `.metadata.annotations."`+object.AnnotationOpened+`"`
 }
 
 // sameValue compares as Kubernetes does: "1000m" and "1" are one quantity, an

@@ -26,6 +26,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
+	"github.com/fairway-dev/fairway/pkg/secret"
 	"github.com/fairway-dev/fairway/pkg/signature"
 	"github.com/fairway-dev/fairway/pkg/status"
 )
@@ -53,6 +54,8 @@ type Options struct {
 	Log     *slog.Logger
 	// DataDir holds caches; losing it changes nothing in any cluster.
 	DataDir string
+	// Secrets opens the encrypted files beside services.
+	Secrets secret.Keyring
 	// Poll is how often Git is asked; Wake asks at once.
 	Poll time.Duration
 	// Parallel bounds the writes to one cluster that run at a time.
@@ -296,7 +299,7 @@ func (d *Daemon) startLoops(ctx context.Context) {
 			name: name, fleet: d.fleet, removal: d.removal, twin: d.twin, metrics: d.opts.Metrics,
 			journal: d.opts.Journal, ledger: d.opts.Ledger,
 			log: d.opts.Log, now: d.opts.Now, marks: filepath.Join(d.opts.DataDir, "marks-"+name),
-			anew:  make(chan struct{}, 1),
+			anew: make(chan struct{}, 1), secrets: d.opts.Secrets,
 			slots: make(chan struct{}, d.opts.Parallel), queue: newQueue(), noting: d.opts.Note, ratchet: d.ratchet(name), units: map[catalog.UnitKey]*unitState{},
 			connect: func(ctx context.Context) (Live, error) { return d.opts.Connect(ctx, name, connection, d.fence.check) },
 		}

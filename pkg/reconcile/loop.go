@@ -19,6 +19,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/render"
+	"github.com/fairway-dev/fairway/pkg/secret"
 	"github.com/fairway-dev/fairway/pkg/status"
 )
 
@@ -38,6 +39,7 @@ type loop struct {
 	now     func() time.Time
 	marks   string // file of clean marks
 	slots   chan struct{}
+	secrets secret.Keyring
 	ratchet *ratchet
 	noting  time.Duration // how long the record of a revision may wait
 
@@ -395,7 +397,7 @@ func (l *loop) shardOf(key catalog.UnitKey) string {
 
 func (l *loop) applier(live Live, key catalog.UnitKey, want *render.Unit) *apply.Applier {
 	return &apply.Applier{
-		Target: &bounded{Target: Acting(live, key, want), slots: l.slots}, Shard: l.shardOf,
+		Target: &bounded{Target: Acting(live, key, want), slots: l.slots}, Shard: l.shardOf, Secrets: l.secrets,
 		Parallel: 4, WaveTimeout: 5 * time.Minute,
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/render"
+	"github.com/fairway-dev/fairway/pkg/secret"
 	"github.com/fairway-dev/fairway/pkg/status"
 )
 
@@ -359,6 +360,12 @@ func hintOf(err error) string {
 	if errors.Is(err, cluster.ErrInvalid) && strings.Contains(err.Error(), "immutable") {
 		return "the field cannot change on a live object, which is not deleted for it: put the field back, or give the object another name, such as by the service's objectName"
 	}
+	if errors.Is(err, secret.ErrMAC) {
+		return "change the file with sops, which writes the checksum anew; nothing of the unit is written until then"
+	}
+	if errors.Is(err, secret.ErrKey) {
+		return "nothing of the unit is written until the file opens; it is tried again"
+	}
 	if errors.Is(err, cluster.ErrForbidden) {
 		return "the cluster's rights are what reconciler rbac prints; it is tried again"
 	}
@@ -370,6 +377,8 @@ func reasonOf(err error) string {
 	switch {
 	case errors.As(err, &conflict):
 		return "FieldConflict"
+	case errors.Is(err, secret.ErrKey), errors.Is(err, secret.ErrMAC), errors.Is(err, secret.ErrForm):
+		return "SecretNotOpened"
 	case errors.Is(err, cluster.ErrInvalid):
 		return "RefusedByCluster"
 	case errors.Is(err, cluster.ErrForbidden):

@@ -36,7 +36,7 @@ func guard(scope tenancy.Scope, output eval.Output) ([]object.Object, []tenancy.
 // scopeOf is what a unit may write to.
 func scopeOf(cat *catalog.Catalog, key catalog.UnitKey, team string) tenancy.Scope {
 	_, isTeam := key.Team()
-	s := tenancy.Scope{Unit: key.String(), Team: isTeam, Cluster: key.OfCluster()}
+	s := tenancy.Scope{Unit: key.String(), Owner: team, Team: isTeam, Cluster: key.OfCluster()}
 	if !s.Cluster {
 		s.Namespace = cat.Namespace(team, key.Environment)
 	}

@@ -220,11 +220,19 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (input json.RawMessa
 	if err != nil {
 		return nil, "", nil, err
 	}
-	input, err = object.Encode(map[string]any{
+	sealed, diags := sealedOf(s, service, key)
+	if diags.Errors() {
+		return nil, "", diags, nil
+	}
+	parts := map[string]any{
 		"unit": key.String(), "source": s.Source, "namespace": cat.Namespace(s.Team, key.Environment),
 		"service": service, "team": team.Data, "environment": env.Data, "cluster": cluster.Data, "release": release.Data,
 		"needs": needs, "callers": st.callersOf(cat, key),
-	})
+	}
+	if sealed != nil {
+		parts["sealed"] = sealed
+	}
+	input, err = object.Encode(parts)
 	return input, "platform/paths/" + s.Path, nil, err
 }
 

@@ -55,8 +55,8 @@ func (r *Renderer) bench(es *eval.State) (*bench, error) {
 
 // hold judges a unit that renders by the policies, and says what comes of it.
 func (r *Renderer) hold(ctx context.Context, es *eval.State, u *Unit, a *attempt, b *bench) error {
-	if _, team := u.Key.Team(); team || len(es.Catalog.Policies) == 0 {
-		return nil // a team's own unit is the platform's, and has no service
+	if u.Key.Own() || len(es.Catalog.Policies) == 0 {
+		return nil // a team's and a cluster's own unit is the platform's, and has no service
 	}
 	if len(b.broken) > 0 {
 		u.Diags = append(u.Diags, standsOn(es, u.Key, b.broken)...)

@@ -123,12 +123,20 @@ func objectRules() []rule {
 			"a certificate may not sign others, or name other teams' services"},
 		{`object.kind != "ExternalSecret" || !has(object.spec.target) || !has(object.spec.target.template) || !has(object.spec.target.template.type) || !(object.spec.target.template.type in ["` + tokenSecret + `", "` + bootstrapSecret + `"])`,
 			"a secret may not ask the cluster for credentials"},
+		{`object.kind != "ExternalSecret" || ((!has(object.spec.data) || object.spec.data.all(d, !has(d.sourceRef) && ` + ownSecret("d.remoteRef") + `)) && (!has(object.spec.dataFrom) || object.spec.dataFrom.all(d, !has(d.find) && (!has(d.extract) || ` + ownSecret("d.extract") + `) && (!has(d.sourceRef) || (!has(d.sourceRef.storeRef) && has(d.sourceRef.generatorRef) && d.sourceRef.generatorRef.kind == "Password")))) && !(has(object.spec.target) && has(object.spec.target.manifest)))`,
+			"a secret from a store must be the team's own, by its name"},
 		{`object.kind != "ScaledObject" || !has(object.spec.triggers) || object.spec.triggers.all(t, !has(t.authenticationRef) || !has(t.authenticationRef.kind) || t.authenticationRef.kind != "ClusterTriggerAuthentication")`,
 			"these credentials are the cluster's"},
 		{`!(object.kind in ["ServiceMonitor", "PodMonitor"]) || !has(object.spec.namespaceSelector) || (!(has(object.spec.namespaceSelector.any) && object.spec.namespaceSelector.any) && (!has(object.spec.namespaceSelector.matchNames) || object.spec.namespaceSelector.matchNames.all(n, n == request.namespace)))`,
 			"a monitor may not look into other namespaces"},
 		{`!(object.kind in ["VirtualService", "DestinationRule"]) || (has(object.spec.exportTo) && object.spec.exportTo == ["."])`, "a rule of the mesh must stay in its namespace"},
 	}
+}
+
+// ownSecret holds of a reference to a secret whose name in the store begins with the
+// team's, which the namespace is labelled with.
+func ownSecret(ref string) string {
+	return fmt.Sprintf(`has(%[1]s.key) && %[1]s.key.startsWith(namespaceObject.metadata.labels[%[2]q] + "/") && !%[1]s.key.contains("..")`, ref, object.LabelTeam)
 }
 
 // daemonPolicy judges what the daemon writes as itself: it binds one role to

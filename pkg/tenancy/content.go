@@ -42,6 +42,8 @@ func (c *checker) content(o object.Object, f fields) {
 		c.route(spec)
 	case "cert-manager.io/Certificate":
 		c.certificate(spec)
+	case "external-secrets.io/ExternalSecret":
+		c.external(spec)
 	case "networking.istio.io/VirtualService", "networking.istio.io/DestinationRule":
 		c.export(spec)
 	}
@@ -75,6 +77,56 @@ func (c *checker) secret(f fields) {
 		if strings.HasPrefix(key, "kubernetes.io/service-account.") {
 			c.fault(RuleSecret, ".metadata.annotations."+key, "the cluster would put credentials of its own into it")
 		}
+	}
+}
+
+// external allows secrets that the store keeps under the team's own name, and
+// passwords made on the spot. The store itself would give any of them to anybody.
+func (c *checker) external(spec fields) {
+	data, _ := spec["data"].([]any)
+	for i, e := range data {
+		d, _ := e.(fields)
+		at := fmt.Sprintf(".spec.data[%d]", i)
+		if _, there := d["sourceRef"]; there {
+			c.fault(RuleSecret, at+".sourceRef", "it may come from the store of the whole object only")
+		}
+		c.stored(d["remoteRef"], at+".remoteRef.key")
+	}
+	from, _ := spec["dataFrom"].([]any)
+	for i, e := range from {
+		d, _ := e.(fields)
+		at := fmt.Sprintf(".spec.dataFrom[%d]", i)
+		if _, there := d["extract"]; there {
+			c.stored(d["extract"], at+".extract.key")
+		}
+		if _, there := d["find"]; there {
+			c.fault(RuleSecret, at+".find", "it would find other teams' secrets: name them one by one")
+		}
+		if v, there := d["sourceRef"]; there {
+			c.generated(v, at+".sourceRef")
+		}
+	}
+	target, _ := spec["target"].(fields)
+	if _, there := target["manifest"]; there {
+		c.fault(RuleSecret, ".spec.target.manifest", "it would make objects that nobody looked at")
+	}
+}
+
+// stored holds the name of a secret in the store against the team's.
+func (c *checker) stored(v any, at string) {
+	ref, _ := v.(fields)
+	key, _ := ref["key"].(string)
+	if c.scope.Owner == "" || !strings.HasPrefix(key, c.scope.Owner+"/") || strings.Contains(key, "..") {
+		c.fault(RuleSecret, at, "what it reads must be the team's own, and so begin with %s/", c.scope.Owner)
+	}
+}
+
+// generated allows the one generator that asks nobody for credentials.
+func (c *checker) generated(v any, at string) {
+	ref, _ := v.(fields)
+	generator, _ := ref["generatorRef"].(fields)
+	if len(ref) != 1 || generator["kind"] != "Password" {
+		c.fault(RuleSecret, at, "only a Password may be made: other generators and stores have credentials of the cluster's")
 	}
 }
 

@@ -40,6 +40,7 @@ func Kinds() []Kind {
 		{"external-secrets.io", "ExternalSecret", "externalsecrets"},
 		{"gateway.networking.k8s.io", "GRPCRoute", "grpcroutes"},
 		{"gateway.networking.k8s.io", "HTTPRoute", "httproutes"},
+		{"generators.external-secrets.io", "Password", "passwords"},
 		{"keda.sh", "ScaledObject", "scaledobjects"},
 		{"keda.sh", "TriggerAuthentication", "triggerauthentications"},
 		{"monitoring.coreos.com", "PodMonitor", "podmonitors"},

@@ -22,6 +22,8 @@ type Scope struct {
 	Unit string
 	// Namespace is the only one the unit may write to. Example: "shop-prod".
 	Namespace string
+	// Owner is the team the unit belongs to. Example: "shop".
+	Owner string
 	// Team tells that this is a team's own unit, which holds the namespace
 	// itself and what guards it.
 	Team bool

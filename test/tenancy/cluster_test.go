@@ -107,7 +107,7 @@ func definition(t *testing.T, k tenancy.Kind, version, scope string) object.Obje
 // found makes a team's namespace as the daemon does, with the daemon's rights.
 func (s *site) found(t *testing.T, namespace string) {
 	t.Helper()
-	marks := fields{"app.kubernetes.io/managed-by": "fairway", "pod-security.kubernetes.io/enforce": "restricted"}
+	marks := fields{"app.kubernetes.io/managed-by": "fairway", "pod-security.kubernetes.io/enforce": "restricted", "fairway.dev/team": strings.TrimSuffix(namespace, "-prod")}
 	meta := func(name, in string) fields {
 		m := fields{"name": name, "labels": marks, "annotations": fields{"fairway.dev/unit": "prod/local/team.x"}}
 		if in != "" {

@@ -32,7 +32,7 @@ type escape struct {
 // scope is the unit that all of it pretends to be a part of.
 func scope() tenancy.Scope {
 	return tenancy.Scope{
-		Unit: "prod/local/checkout", Namespace: "shop-prod", Hosts: []string{"checkout.example.com"},
+		Unit: "prod/local/checkout", Namespace: "shop-prod", Owner: "shop", Hosts: []string{"checkout.example.com"},
 		Offered: tenancy.Offer{"fairway.test": {"Gadget": "gadgets"}},
 	}
 }

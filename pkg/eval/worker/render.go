@@ -35,6 +35,9 @@ func (s *session) render(q protocol.Unit) protocol.Answer {
 	if err != nil {
 		return protocol.Answer{Faults: r.Faults(err)}
 	}
+	if faults := mistakes(raw); len(faults) > 0 {
+		return protocol.Answer{Faults: faults}
+	}
 	if fault := tooMuch(raw, q.Package); fault != nil {
 		return protocol.Answer{Faults: []protocol.Fault{*fault}}
 	}
@@ -43,6 +46,20 @@ func (s *session) render(q protocol.Unit) protocol.Answer {
 		return protocol.Answer{Faults: r.Faults(err)}
 	}
 	return protocol.Answer{Data: data}
+}
+
+// mistakes are what the path itself says cannot be had, by the service's fields.
+func mistakes(raw []byte) []protocol.Fault {
+	var out struct {
+		Mistakes map[string]string `json:"mistakes"`
+	}
+	_ = json.Unmarshal(raw, &out) // whoever reads it next says what is wrong with it
+	var faults []protocol.Fault
+	for _, field := range slices.Sorted(maps.Keys(out.Mistakes)) {
+		at := "in.service." + field
+		faults = append(faults, protocol.Fault{Code: "cannot-be-had", Field: at, Message: at + ": " + out.Mistakes[field]})
+	}
+	return explain.Clip(faults)
 }
 
 // hidden takes the values out of mistakes in Secrets: CUE quotes what conflicts.
