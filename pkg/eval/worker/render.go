@@ -38,6 +38,9 @@ func (s *session) render(q protocol.Unit) protocol.Answer {
 	if fault := tooMuch(raw, q.Package); fault != nil {
 		return protocol.Answer{Faults: []protocol.Fault{*fault}}
 	}
+	if faults := refused(raw, q.Package); len(faults) > 0 {
+		return protocol.Answer{Faults: faults}
+	}
 	data, err := outputOf(raw, q.Stamp)
 	if err != nil {
 		return protocol.Answer{Faults: r.Faults(err)}
@@ -102,6 +105,20 @@ func (s *session) encode(input json.RawMessage) (cue.Value, error) {
 func decodeAny(raw json.RawMessage) (any, error) {
 	fields, err := object.DecodeFields(slices.Concat([]byte(`{"v":`), raw, []byte(`}`)))
 	return fields["v"], err
+}
+
+// refused gives what the path says the service cannot have, by field.
+func refused(raw []byte, pkg string) []protocol.Fault {
+	var out struct {
+		Mistakes map[string]string `json:"mistakes"`
+	}
+	_ = json.Unmarshal(raw, &out) // whoever reads it next says what is wrong with it
+	var faults []protocol.Fault
+	for _, field := range slices.Sorted(maps.Keys(out.Mistakes)) {
+		at := "in.service." + field
+		faults = append(faults, protocol.Fault{Code: "refused", Field: at, Pos: diag.Position{File: pkg}, Message: at + ": " + out.Mistakes[field]})
+	}
+	return explain.Clip(faults)
 }
 
 // tooMuch refuses an output that is larger than a unit may be.
