@@ -32,7 +32,7 @@ func teamPolicy() fields {
 			"contexts", `variables.pods.map(p, has(p.securityContext) ? p.securityContext : {})`,
 			"annotations", `has(object.metadata.annotations) ? object.metadata.annotations : {}`,
 		),
-		"validations": validations(slices.Concat(podRules(), containerRules(), objectRules())...),
+		"validations": validations(slices.Concat(podRules(), containerRules(), objectRules(), trafficRules())...),
 	}
 }
 
@@ -129,7 +129,34 @@ func objectRules() []rule {
 			"these credentials are the cluster's"},
 		{`!(object.kind in ["ServiceMonitor", "PodMonitor"]) || !has(object.spec.namespaceSelector) || (!(has(object.spec.namespaceSelector.any) && object.spec.namespaceSelector.any) && (!has(object.spec.namespaceSelector.matchNames) || object.spec.namespaceSelector.matchNames.all(n, n == request.namespace)))`,
 			"a monitor may not look into other namespaces"},
-		{`!(object.kind in ["VirtualService", "DestinationRule"]) || (has(object.spec.exportTo) && object.spec.exportTo == ["."])`, "a rule of the mesh must stay in its namespace"},
+	}
+}
+
+// trafficRules are the cluster's half of what is said of meshes, gateways and
+// annotations. Own holds of a host h.
+func trafficRules() []rule {
+	own := func(h string) string { return h + `.endsWith("." + request.namespace + ".svc.cluster.local")` }
+	kept := `(oldObject != null && has(oldObject.metadata.annotations) && k in oldObject.metadata.annotations && oldObject.metadata.annotations[k] == object.metadata.annotations[k])`
+	prefixed := make([]string, 0, len(nginxOrders()))
+	for _, name := range nginxOrders() {
+		prefixed = append(prefixed, quoted(nginxPrefix+name))
+	}
+	leads := func(list string) string {
+		return `(!has(object.spec.` + list + `) || object.spec.` + list + `.all(r, !has(r.delegate) && !has(r.mirror) && !has(r.mirrors) && (!has(r.route) || r.route.all(d, ` + own("d.destination.host") + `))))`
+	}
+	return []rule{
+		{fmt.Sprintf(`variables.annotations.all(k, %s || ((!k.startsWith(%q) || k in [%s]) && (!k.startsWith(%q) || k in [%q, %q]) && (!k.startsWith(%q) || k == %q)))`,
+			kept, nginxPrefix, strings.Join(prefixed, ", "), dnsPrefix, dnsPrefix+"hostname", dnsPrefix+"ttl", certPrefix, certPrefix+"cluster-issuer"),
+			"an annotation may not ask an add-on for what is not the unit's"},
+		{`!(object.kind in ["VirtualService", "DestinationRule"]) || (has(object.spec.exportTo) && object.spec.exportTo.size() > 0 && object.spec.exportTo.all(n, n == "." || n.matches("^[a-z0-9-]+$")))`,
+			"a rule of the mesh must list the namespaces that are told"},
+		{`object.kind != "DestinationRule" || ` + own("object.spec.host"), "a rule of the mesh must be for a service of its namespace"},
+		{`object.kind != "VirtualService" || (has(object.spec.hosts) && object.spec.hosts.size() > 0 && object.spec.hosts.all(h, ` + own("h") + `) && (!has(object.spec.gateways) || object.spec.gateways == ["mesh"]) && ` + leads("http") + ` && ` + leads("tcp") + ` && ` + leads("tls") + `)`,
+			"a rule of the mesh must be for services of its namespace, and lead nowhere else"},
+		{`object.kind != "CiliumNetworkPolicy" || (!has(object.specs) && object.spec.all(k, k in ["endpointSelector", "egress", "description"]) && (!has(object.spec.egress) || object.spec.egress.all(r, r.all(k, k in ["toEndpoints", "toFQDNs", "toPorts"]) && (!has(r.toPorts) || r.toPorts.all(p, p.all(k, k == "ports" || (k == "rules" && p.rules.all(x, x == "dns"))))))))`,
+			"such a policy may say which hosts are called only"},
+		{`object.kind != "BackendTrafficPolicy" || (!has(object.spec.targetRef) && !has(object.spec.targetSelectors) && has(object.spec.targetRefs) && object.spec.targetRefs.size() > 0 && object.spec.targetRefs.all(r, r.kind in ["HTTPRoute", "GRPCRoute"]))`,
+			"it may be for routes only"},
 	}
 }
 

@@ -45,7 +45,11 @@ func (c *checker) content(o object.Object, f fields) {
 	case "external-secrets.io/ExternalSecret":
 		c.external(spec)
 	case "networking.istio.io/VirtualService", "networking.istio.io/DestinationRule":
-		c.export(spec)
+		c.mesh(spec)
+	case "cilium.io/CiliumNetworkPolicy":
+		c.hostPolicy(f, spec)
+	case "gateway.envoyproxy.io/BackendTrafficPolicy":
+		c.gatewayPolicy(spec)
 	}
 	for _, key := range sortedKeys(f) {
 		switch key {
@@ -250,13 +254,6 @@ func (c *checker) host(v any, at string) {
 	}
 }
 
-// export keeps a mesh's rules for the namespace they are in.
-func (c *checker) export(spec fields) {
-	if list, _ := spec["exportTo"].([]any); len(list) != 1 || list[0] != "." {
-		c.fault(RuleReference, ".spec.exportTo", `it must be ["."]: without it the whole mesh is told`)
-	}
-}
-
 // reference refuses fields that point into another namespace.
 func (c *checker) reference(key string, v any, at string) {
 	switch key {
@@ -286,6 +283,8 @@ func (c *checker) reference(key string, v any, at string) {
 		if v == tokenSecret || v == bootstrapSecret {
 			c.fault(RuleSecret, at, "the cluster would put credentials of its own into it")
 		}
+	case "host", "delegate", "mirror", "mirrors":
+		c.destination(key, v, at)
 	case "kind":
 		if s, _ := v.(string); s == "ClusterTriggerAuthentication" {
 			c.fault(RuleReference, at, "these credentials are the cluster's")

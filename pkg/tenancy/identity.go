@@ -122,6 +122,9 @@ func (c *checker) marks(part string, m fields) {
 			c.fault(RuleMetadata, at, "it is no text")
 			continue
 		}
+		if part == "annotations" {
+			c.orders(key, m[key].(string), at)
+		}
 		switch {
 		case part == "annotations" && slices.Contains([]string{object.AnnotationCommit, object.AnnotationDigest}, key):
 			c.fault(RuleMetadata, at, "only the engine writes this")

@@ -58,10 +58,22 @@ func (r Reading) Faults(err error) []protocol.Fault {
 			out = append(out, f)
 		}
 	}
+	out = r.causes(out)
 	if len(out) == 0 { // everything CUE said was a consequence of something it did not say
 		out = append(out, protocol.Fault{Code: "invalid", Message: errors.Details(err, nil), Pos: diag.Position{File: r.Dir}})
 	}
 	return out
+}
+
+// causes leaves out what is said again of a field that the platform derives from
+// one the author wrote: the same words by the same rule.
+func (r Reading) causes(list []protocol.Fault) []protocol.Fault {
+	text := func(f protocol.Fault) string { return strings.TrimPrefix(f.Message, f.Field) }
+	return slices.DeleteFunc(slices.Clone(list), func(f protocol.Fault) bool {
+		return path.Dir(f.Pos.File) != r.Dir && slices.ContainsFunc(list, func(g protocol.Fault) bool {
+			return path.Dir(g.Pos.File) == r.Dir && g.RulePos != nil && *g.RulePos == f.Pos && text(g) == text(f)
+		})
+	})
 }
 
 // codeDerived marks what only follows from another mistake.
@@ -124,6 +136,9 @@ func (r Reading) place(f *protocol.Fault, e errors.Error) bool {
 		case mine.File == "" || p.Line > mine.Line || p.Line == mine.Line && p.Column > mine.Column:
 			mine = p // the field, and not the embedding of the definition above it
 		}
+	}
+	if pos, ok := r.Written[f.Field]; ok && mine.File == "" {
+		mine = pos // a rule that speaks for itself names its own place alone
 	}
 	f.Pos = mine
 	if mine.File == "" {

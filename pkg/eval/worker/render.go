@@ -35,7 +35,7 @@ func (s *session) render(q protocol.Unit) protocol.Answer {
 	if err != nil {
 		return protocol.Answer{Faults: r.Faults(err)}
 	}
-	if faults := mistakes(raw); len(faults) > 0 {
+	if faults := refused(raw, q.Package); len(faults) > 0 {
 		return protocol.Answer{Faults: faults}
 	}
 	if fault := tooMuch(raw, q.Package); fault != nil {
@@ -46,20 +46,6 @@ func (s *session) render(q protocol.Unit) protocol.Answer {
 		return protocol.Answer{Faults: r.Faults(err)}
 	}
 	return protocol.Answer{Data: data}
-}
-
-// mistakes are what the path itself says cannot be had, by the service's fields.
-func mistakes(raw []byte) []protocol.Fault {
-	var out struct {
-		Mistakes map[string]string `json:"mistakes"`
-	}
-	_ = json.Unmarshal(raw, &out) // whoever reads it next says what is wrong with it
-	var faults []protocol.Fault
-	for _, field := range slices.Sorted(maps.Keys(out.Mistakes)) {
-		at := "in.service." + field
-		faults = append(faults, protocol.Fault{Code: "cannot-be-had", Field: at, Message: at + ": " + out.Mistakes[field]})
-	}
-	return explain.Clip(faults)
 }
 
 // hidden takes the values out of mistakes in Secrets: CUE quotes what conflicts.
@@ -119,6 +105,20 @@ func (s *session) encode(input json.RawMessage) (cue.Value, error) {
 func decodeAny(raw json.RawMessage) (any, error) {
 	fields, err := object.DecodeFields(slices.Concat([]byte(`{"v":`), raw, []byte(`}`)))
 	return fields["v"], err
+}
+
+// refused gives what the path says the service cannot have, by field.
+func refused(raw []byte, pkg string) []protocol.Fault {
+	var out struct {
+		Mistakes map[string]string `json:"mistakes"`
+	}
+	_ = json.Unmarshal(raw, &out) // whoever reads it next says what is wrong with it
+	var faults []protocol.Fault
+	for _, field := range slices.Sorted(maps.Keys(out.Mistakes)) {
+		at := "in.service." + field
+		faults = append(faults, protocol.Fault{Code: "refused", Field: at, Pos: diag.Position{File: pkg}, Message: at + ": " + out.Mistakes[field]})
+	}
+	return explain.Clip(faults)
 }
 
 // tooMuch refuses an output that is larger than a unit may be.
