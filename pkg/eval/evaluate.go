@@ -263,7 +263,8 @@ func (e *Evaluator) askFor(ctx context.Context, tree *git.Tree, p platform, pl p
 	if faults = append(faults, more...); len(faults) > 0 {
 		return result{Faults: faults}, false, nil
 	}
-	a, err := e.Pool.ask(ctx, protocol.Question{Declare: &protocol.Declare{Kind: pl.kind, Dir: pl.dir, Files: files, Field: pl.field}})
+	own, beside := apart(files)
+	a, err := e.Pool.ask(ctx, protocol.Question{Declare: &protocol.Declare{Kind: pl.kind, Dir: pl.dir, Files: own, Field: pl.field, Beside: beside}})
 	if err != nil {
 		return result{}, false, fmt.Errorf("evaluate %s: %w", pl.source(), err)
 	}

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
@@ -45,16 +46,19 @@ func (p place) name() string {
 // placeOf says which declaration a file belongs to. It reports false for files
 // that declare nothing.
 func placeOf(file string) (place, bool) {
+	parts := strings.Split(file, "/")
+	if beside(parts) {
+		return serviceAt(parts[1], parts[2]), true
+	}
 	if !strings.HasSuffix(file, ".cue") {
 		return place{}, false
 	}
-	parts := strings.Split(file, "/")
 	dir, base := path.Dir(file), path.Base(file)
 	switch {
 	case parts[0] == "teams" && len(parts) == 3 && base == "team.cue":
 		return place{kind: protocol.Team, dir: dir, file: base, team: parts[1]}, true
 	case parts[0] == "teams" && len(parts) == 4:
-		return place{kind: protocol.Service, dir: dir, file: "service.cue", whole: true, team: parts[1], service: parts[2]}, true
+		return serviceAt(parts[1], parts[2]), true
 	case parts[0] == "environments" && len(parts) == 3 && base == "environment.cue":
 		return place{kind: protocol.Environment, dir: dir, file: base, environment: parts[1]}, true
 	case parts[0] == "environments" && len(parts) == 5 && parts[2] == "releases":
@@ -66,6 +70,18 @@ func placeOf(file string) (place, bool) {
 		return signing(), true
 	}
 	return place{}, false
+}
+
+// serviceAt is where a team declares a service.
+func serviceAt(team, service string) place {
+	return place{kind: protocol.Service, dir: path.Join("teams", team, service), file: "service.cue", whole: true, team: team, service: service}
+}
+
+// beside reports whether a path leads into one of a service's folders that are
+// read although they hold no CUE. CUE in them would not count.
+func beside(parts []string) bool {
+	return len(parts) > 3 && parts[0] == "teams" && slices.Contains(protocol.Folders(), parts[3]) &&
+		!strings.HasSuffix(parts[len(parts)-1], ".cue")
 }
 
 // signingDir is where it is declared whose signatures commits must carry.

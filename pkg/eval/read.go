@@ -38,6 +38,16 @@ func listPlace(tree *git.Tree, pl place) (names []git.Entry, id string, faults [
 		names = append(names, e)
 		ids.WriteString(e.Name + "\x00" + e.Hash.String() + "\n")
 	}
+	if pl.kind == protocol.Service && len(names) > 0 {
+		more, wrong, err := listBeside(tree, pl, entries)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		for _, e := range more {
+			ids.WriteString(e.Name + "\x00" + e.Hash.String() + "\n")
+		}
+		names, faults = append(names, more...), append(faults, wrong...)
+	}
 	return names, ids.String(), faults, nil
 }
 
