@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
@@ -65,12 +64,17 @@ func platformFault(cat *catalog.Catalog, key catalog.UnitKey, message string) di
 func breach(cat *catalog.Catalog, key catalog.UnitKey, objects []object.Object, output eval.Output, f tenancy.Fault) diag.Diag {
 	d := platformFault(cat, key, f.String())
 	d.Code, d.Rule = "tenancy", "tenancy."+f.Rule
-	i := slices.IndexFunc(objects, func(o object.Object) bool { return o.ID == f.Object })
+	from := ""
+	for i, o := range objects {
+		if o.ID == f.Object && i < len(output.Origins) && output.Origins[i] != "" {
+			from = output.Origins[i]
+		}
+	}
 	s := cat.Services[key.Service]
-	if s == nil || i < 0 || i >= len(output.Origins) || output.Origins[i] == "" {
+	if s == nil || from == "" {
 		return d
 	}
-	d.Pos, d.Subject, d.Hint = origin(s, output.Origins[i], f.Field), subjectOf(cat, key), "what a service writes or patches by hand is held to the same as what a path makes"
+	d.Pos, d.Subject, d.Hint = origin(s, from, f.Field), subjectOf(cat, key), "what a service writes or patches by hand is held to the same as what a path makes"
 	return d
 }
 

@@ -115,6 +115,9 @@ func encoded(k types.Kustomization) []byte {
 // refused is for what kustomize says: at the file it names, where it names one.
 func refused(dir string, files map[string]string, spec Spec, err error) protocol.Fault {
 	message := err.Error()
+	if i := strings.LastIndex(message, "recursed accumulation of path "); i >= 0 { // what is before says where it looked first
+		_, message, _ = strings.Cut(message[i:], ": ")
+	}
 	f := protocol.Fault{Field: "in.service." + spec.Field, Code: "kustomize", Hint: "kustomize build shows the same"}
 	for _, name := range sorted(files) {
 		if strings.Contains(message, "'"+name+"'") || strings.Contains(message, path.Base(name)) {

@@ -124,11 +124,13 @@ func (c *checker) local(what string, n *yaml.Node, name string, folders bool) {
 	case name == "" || path.IsAbs(name) || target != root && !strings.HasPrefix(target, root+"/"):
 		c.say(n, "outside", "%s: %q leads out of %s", "name a file below that folder", what, name, path.Join(c.dir, root))
 	case isFile:
+	case folders && (c.at == target || strings.HasPrefix(c.at, target+"/")):
+		c.say(n, "cycle", "%s: %s is a folder this kustomization stands in", "put what several build on into a folder beside them, such as "+path.Join(root, "base"), what, path.Join(c.dir, target))
 	case folders && c.folder(target):
 	case folders:
-		c.say(n, "not-found", "%s: there is no file %s, and no folder with a kustomization", "", what, path.Join(c.dir, target))
+		c.say(n, "not-found", "%s: there is no file %s, and no folder with a kustomization", "name a file or folder that is there", what, path.Join(c.dir, target))
 	default:
-		c.say(n, "not-found", "%s: there is no file %s", "", what, path.Join(c.dir, target))
+		c.say(n, "not-found", "%s: there is no file %s", "name a file that is there", what, path.Join(c.dir, target))
 	}
 }
 

@@ -174,3 +174,80 @@ func BenchmarkPatch(b *testing.B) {
 		})
 	}
 }
+
+// TestKustomizations: what a kustomization may not say, at the line that says it.
+func TestKustomizations(t *testing.T) {
+	for text, code := range map[string]string{
+		"resources: [https://example.com/a.yaml]":                "remote",
+		"resources: ['git@example.com:a/b']":                     "remote",
+		"resources: [github.com/a/b]":                            "remote",
+		"resources: ['a?ref=main']":                              "remote",
+		"components: [https://example.com/a]":                    "remote",
+		"resources: [/etc]":                                      "outside",
+		"resources: [../../other/manifests]":                     "outside",
+		"resources: [..]":                                        "outside",
+		"resources: [.]":                                         "cycle",
+		"patches: [{path: /etc/passwd}]":                         "outside",
+		"replacements: [{path: ../service.cue}]":                 "outside",
+		"configMapGenerator: [{name: a, files: [x=/etc/hosts]}]": "outside",
+		"configMapGenerator: [{name: a, envs: [../../a]}]":       "outside",
+		"configMapGenerator: [{name: a, env: ../a}]":             "outside",
+		"resources: [b.yaml]":                                    "not-found",
+		"secretGenerator: [{name: a, literals: [a=b]}]":          "kustomization",
+		"generators: [a.yaml]":                                   "kustomization",
+		"transformers: [a.yaml]":                                 "kustomization",
+		"validators: [a.yaml]":                                   "kustomization",
+		"helmCharts: [{name: a}]":                                "kustomization",
+		"openapi: {path: a.yaml}":                                "kustomization",
+		"crds: [a.yaml]":                                         "kustomization",
+		"configurations: [a.yaml]":                               "kustomization",
+		"buildMetadata: [managedByLabel]":                        "kustomization",
+		"[]":                                                     "kustomization",
+		"resources: [a.yaml]\n---\nresources: []":                "kustomization",
+	} {
+		files := map[string]string{"manifests/a.yaml": deployment, "manifests/kustomization.yaml": text + "\n"}
+		faults := Check("teams/a/b", files, map[string]diag.Position{})
+		if len(faults) != 1 || faults[0].Code != code || faults[0].Pos.File != "teams/a/b/manifests/kustomization.yaml" || faults[0].Pos.Line != 1 {
+			t.Errorf("%s: got %+v, want %s", text, faults, code)
+		}
+	}
+}
+
+// TestBuild: objects are put where the path says, and only those it lets be written.
+func TestBuild(t *testing.T) {
+	spec := Spec{
+		Folder: "manifests", Field: "manifests", Namespace: "shop-prod", Labels: map[string]string{"team": "shop"},
+		Selectors: map[string]string{"app.kubernetes.io/name": "demo"}, Kinds: []string{"Deployment"}, Image: &Image{Name: "i", Tag: "2", Digest: "sha256:ab"},
+	}
+	built, faults := Build("teams/a/b", map[string]string{"manifests/a.yaml": deployment}, spec)
+	if len(faults) > 0 || len(built) != 1 {
+		t.Fatalf("got %d objects, %+v", len(built), faults)
+	}
+	for path, want := range map[string]any{
+		"metadata.namespace": "shop-prod", "metadata.labels.team": "shop", "spec.template.metadata.labels.app.kubernetes.io/name": nil,
+		"metadata.annotations": map[string]any{object.AnnotationSource: "teams/a/b/manifests/a.yaml"},
+	} {
+		if got := at(built[0].Fields, strings.Split(path, ".")); want != nil && fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s is %v, want %v", path, got, want)
+		}
+	}
+	for _, path := range [][]string{{"spec", "selector", "matchLabels", "app.kubernetes.io/name"}, {"spec", "template", "metadata", "labels", "app.kubernetes.io/name"}} {
+		if got := at(built[0].Fields, path); got != "demo" {
+			t.Errorf("%v is %v", path, got)
+		}
+	}
+	containers, _ := at(built[0].Fields, []string{"spec", "template", "spec", "containers"}).([]any)
+	if got := at(containers[0], []string{"image"}); got != "i:2@sha256:ab" {
+		t.Errorf("the image is %v", got)
+	}
+	if got := at(containers[1], []string{"image"}); got != "j:1" {
+		t.Errorf("another image became %v", got)
+	}
+	if built[0].Origin != "manifests/a.yaml#Deployment/a" {
+		t.Errorf("origin %q", built[0].Origin)
+	}
+	_, faults = Build("teams/a/b", map[string]string{"manifests/a.yaml": deployment + "\n---\n{apiVersion: v1, kind: Secret, metadata: {name: a}}\n"}, spec)
+	if len(faults) != 1 || faults[0].Code != "kind" || faults[0].Pos.Line != 5 {
+		t.Errorf("got %+v", faults)
+	}
+}
