@@ -141,8 +141,8 @@ type Service struct {
 	Needs map[string]Need
 	// Overlays holds, by environment, the JSON merge patch over Data.
 	Overlays map[string]json.RawMessage
-	// Beside are the files beside its declaration that are no CUE, by name.
-	Beside map[string]string
+	// Sealed are the files of encrypted secrets beside its declaration, by name.
+	Sealed map[string]string
 	// LastGood is the newest earlier version that evaluates, for a service whose
 	// present one does not: it is what runs, and what others have to do with.
 	LastGood *Service

@@ -264,7 +264,7 @@ func (e *entry) asService() *catalog.Service {
 	}
 	d := e.declared()
 	e.service = serviceOf(d, e.place.team)
-	e.service.Beside = e.result.Beside
+	e.service.Sealed = e.result.Sealed
 	if e.good != nil {
 		e.service.LastGood = serviceOf(catalog.Declared{Name: d.Name, Source: d.Source, Data: e.good.result.Data}, e.place.team)
 	}

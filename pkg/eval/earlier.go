@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
-	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/git"
 )
 
@@ -22,7 +20,7 @@ func (e *Evaluator) EarlierService(ctx context.Context, st *State, tree *git.Tre
 		return nil, fmt.Errorf("look for service %s: %w", name, err)
 	}
 	for _, team := range teams {
-		pl := place{kind: protocol.Service, dir: path.Join("teams", team.Name, name), file: "service.cue", whole: true, team: team.Name, service: name}
+		pl := serviceAt(team.Name, name)
 		ent, _, err := e.evaluate(ctx, tree, st.platform, pl)
 		switch {
 		case err != nil:

@@ -80,8 +80,8 @@ type result struct {
 	Data      json.RawMessage
 	Positions catalog.Positions
 	Faults    []protocol.Fault
-	// Beside are the files beside a service that are no CUE, by name.
-	Beside map[string]string
+	// Sealed are the files of encrypted secrets beside a service, by name.
+	Sealed map[string]string
 }
 
 // NewState is the state of an empty tree.
@@ -270,18 +270,19 @@ func (e *Evaluator) known(p platform, pl place, key cache.Key) (result, bool) {
 // askFor reads a declaration's files and has a worker evaluate them, unless there
 // is a file that must not be read.
 func (e *Evaluator) askFor(ctx context.Context, tree *git.Tree, p platform, pl place, names []git.Entry, faults []protocol.Fault, key cache.Key) (result, bool, error) {
-	files, others, more, err := readFiles(tree, pl, names)
+	files, sealed, more, err := readFiles(tree, pl, names)
 	if err != nil {
 		return result{}, false, err
 	}
 	if faults = append(faults, more...); len(faults) > 0 {
 		return result{Faults: faults}, false, nil
 	}
-	a, err := e.Pool.ask(ctx, protocol.Question{Declare: &protocol.Declare{Kind: pl.kind, Dir: pl.dir, Files: files, Field: pl.field}})
+	own, beside := apart(files)
+	a, err := e.Pool.ask(ctx, protocol.Question{Declare: &protocol.Declare{Kind: pl.kind, Dir: pl.dir, Files: own, Field: pl.field, Beside: beside}})
 	if err != nil {
 		return result{}, false, fmt.Errorf("evaluate %s: %w", pl.source(), err)
 	}
-	res := result{Imports: a.Imports, Data: a.Data, Positions: catalog.PackPositions(a.Positions), Faults: a.Faults, Beside: others}
+	res := result{Imports: a.Imports, Data: a.Data, Positions: catalog.PackPositions(a.Positions), Faults: a.Faults, Sealed: sealed}
 	if !worthRetry(a.Faults) {
 		e.save(key, a.Imports)
 		e.saveResult(withImports(key, p.closure(pl.kind, a.Imports)), res)

@@ -51,15 +51,18 @@ func (p place) name() string {
 // that declare nothing.
 func placeOf(file string) (place, bool) {
 	parts := strings.Split(file, "/")
+	if inFolder(parts) {
+		return serviceAt(parts[1], parts[2]), true
+	}
 	dir, base := path.Dir(file), path.Base(file)
-	if !strings.HasSuffix(base, ".cue") && !(parts[0] == "teams" && len(parts) == 4 && beside(base)) {
+	if !strings.HasSuffix(base, ".cue") && !(parts[0] == "teams" && len(parts) == 4 && sealedFile(base)) {
 		return place{}, false
 	}
 	switch {
 	case parts[0] == "teams" && len(parts) == 3 && base == "team.cue":
 		return place{kind: protocol.Team, dir: dir, file: base, team: parts[1]}, true
 	case parts[0] == "teams" && len(parts) == 4:
-		return place{kind: protocol.Service, dir: dir, file: "service.cue", whole: true, team: parts[1], service: parts[2]}, true
+		return serviceAt(parts[1], parts[2]), true
 	case parts[0] == "environments" && len(parts) == 3 && base == "environment.cue":
 		return place{kind: protocol.Environment, dir: dir, file: base, environment: parts[1]}, true
 	case parts[0] == "environments" && len(parts) == 5 && parts[2] == "releases":
@@ -77,10 +80,23 @@ func placeOf(file string) (place, bool) {
 	return place{}, false
 }
 
-// beside reports whether a file that is no CUE belongs to the service beside which it
-// stands. It is not evaluated; what becomes of it is for the unit.
-func beside(name string) bool {
+// sealedFile reports whether a file that is no CUE is one of encrypted secrets, which
+// belongs to the service beside which it stands. It is not evaluated; what becomes of
+// it is for the unit.
+func sealedFile(name string) bool {
 	return slices.ContainsFunc([]string{".sops.yaml", ".sops.json"}, func(end string) bool { return strings.HasSuffix(name, end) })
+}
+
+// serviceAt is where a team declares a service.
+func serviceAt(team, service string) place {
+	return place{kind: protocol.Service, dir: path.Join("teams", team, service), file: "service.cue", whole: true, team: team, service: service}
+}
+
+// inFolder reports whether a path leads into one of a service's folders that are
+// read although they hold no CUE. CUE in them would not count.
+func inFolder(parts []string) bool {
+	return len(parts) > 3 && parts[0] == "teams" && slices.Contains(protocol.Folders(), parts[3]) &&
+		!strings.HasSuffix(parts[len(parts)-1], ".cue")
 }
 
 // signingDir is where it is declared whose signatures commits must carry.

@@ -28,7 +28,7 @@ func listPlace(tree *git.Tree, pl place) (names []git.Entry, id string, faults [
 	}
 	var ids strings.Builder
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name, ".cue") && !(pl.kind == protocol.Service && beside(e.Name)) {
+		if !strings.HasSuffix(e.Name, ".cue") && !(pl.kind == protocol.Service && sealedFile(e.Name)) {
 			continue
 		}
 		if fault := notAFile(path.Join(pl.dir, e.Name), e); fault != nil {
@@ -37,6 +37,16 @@ func listPlace(tree *git.Tree, pl place) (names []git.Entry, id string, faults [
 		}
 		names = append(names, e)
 		ids.WriteString(e.Name + "\x00" + e.Hash.String() + "\n")
+	}
+	if pl.kind == protocol.Service && len(names) > 0 {
+		more, wrong, err := listBeside(tree, pl, entries)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		for _, e := range more {
+			ids.WriteString(e.Name + "\x00" + e.Hash.String() + "\n")
+		}
+		names, faults = append(names, more...), append(faults, wrong...)
 	}
 	return names, ids.String(), faults, nil
 }
@@ -52,9 +62,9 @@ func entriesOf(tree *git.Tree, pl place) ([]git.Entry, error) {
 	return []git.Entry{{Name: pl.file, Kind: kind, Hash: hash}}, nil
 }
 
-// readFiles reads a declaration's files by name, and those beside it.
-func readFiles(tree *git.Tree, pl place, names []git.Entry) (files, others map[string]string, faults []protocol.Fault, err error) {
-	files, others = map[string]string{}, map[string]string{}
+// readFiles reads a declaration's files by name, and those of encrypted secrets.
+func readFiles(tree *git.Tree, pl place, names []git.Entry) (files, sealed map[string]string, faults []protocol.Fault, err error) {
+	files, sealed = map[string]string{}, map[string]string{}
 	size := 0
 	for _, e := range names {
 		text, fault, err := readFile(tree, path.Join(pl.dir, e.Name), e)
@@ -63,8 +73,8 @@ func readFiles(tree *git.Tree, pl place, names []git.Entry) (files, others map[s
 			return nil, nil, nil, err
 		case fault != nil:
 			faults = append(faults, *fault)
-		case !isCUE(e):
-			others[e.Name] = text
+		case sealedFile(e.Name) && !strings.Contains(e.Name, "/"):
+			sealed[e.Name] = text
 		default:
 			size += len(text)
 			files[e.Name] = text
@@ -76,7 +86,7 @@ func readFiles(tree *git.Tree, pl place, names []git.Entry) (files, others map[s
 			Hint: "declare less, or let it be several services",
 		})
 	}
-	return files, others, faults, nil
+	return files, sealed, faults, nil
 }
 
 func isCUE(e git.Entry) bool { return strings.HasSuffix(e.Name, ".cue") }

@@ -26,7 +26,7 @@ func (e *Evaluator) saveResult(key cache.Key, res result) {
 	w.Bytes(res.Data)
 	w.Bytes(res.Positions)
 	w.Bytes(faults)
-	writeFiles(&w, res.Beside)
+	writeFiles(&w, res.Sealed)
 	_ = e.Cache.Put(key, w.Result()) // a cache that cannot be written costs time only
 }
 
@@ -41,7 +41,7 @@ func (e *Evaluator) loadResult(key cache.Key) (result, bool) {
 	r := record.NewReader(raw)
 	res := result{Imports: r.Texts(), Data: some(r.Bytes()), Positions: catalog.Positions(r.Bytes())}
 	faults := r.Bytes()
-	res.Beside = readBeside(r)
+	res.Sealed = readFilesOf(r)
 	if !r.Done() || len(faults) > 0 && json.Unmarshal(faults, &res.Faults) != nil {
 		return result{}, false
 	}
@@ -64,7 +64,7 @@ func writeFiles(w *record.Writer, files map[string]string) {
 	}
 }
 
-func readBeside(r *record.Reader) map[string]string {
+func readFilesOf(r *record.Reader) map[string]string {
 	n := r.Count(2)
 	if n == 0 {
 		return nil

@@ -86,7 +86,7 @@ func (st *State) writeEntries(w *record.Writer) {
 		w.Number(at[source])
 		w.Bytes(ent.result.Data)
 		w.Bytes(ent.result.Positions)
-		writeFiles(w, ent.result.Beside)
+		writeFiles(w, ent.result.Sealed)
 		if ent.place.kind == protocol.Service {
 			writeService(w, ent.asService())
 		}
@@ -149,10 +149,10 @@ func (st *State) readEntries(r *record.Reader) bool {
 		if !ok || imports >= len(tables) {
 			return false
 		}
-		ent := &entry{place: place, result: result{Imports: tables[imports], Data: r.Bytes(), Positions: catalog.Positions(r.Bytes()), Beside: readBeside(r)}}
+		ent := &entry{place: place, result: result{Imports: tables[imports], Data: r.Bytes(), Positions: catalog.Positions(r.Bytes()), Sealed: readFilesOf(r)}}
 		if place.kind == protocol.Service {
 			ent.service = readService(r, ent.declared(), place.team)
-			ent.service.Beside = ent.result.Beside
+			ent.service.Sealed = ent.result.Sealed
 		}
 		st.enter(source, ent)
 	}

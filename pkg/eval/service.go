@@ -107,9 +107,9 @@ func (e *entry) checkSecrets() diag.List {
 		config := s.Environments[env].Config
 		list = append(list, e.checkSecretsOf("environments."+env+".", s.Environments[env], s.Config, config)...)
 	}
-	for _, name := range sortedKeys(e.result.Beside) {
+	for _, name := range sortedKeys(e.result.Sealed) {
 		file := path.Join(e.place.dir, name)
-		if _, err := secret.Parse(file, []byte(e.result.Beside[name])); err != nil {
+		if _, err := secret.Parse(file, []byte(e.result.Sealed[name])); err != nil {
 			list = append(list, diag.Diag{
 				Code: "sealed", Severity: diag.Error, Pos: diag.Position{File: file, Line: 1, Column: 1}, Subject: e.place.subject(),
 				Message: err.Error(), Hint: "write it with: sops edit " + file,

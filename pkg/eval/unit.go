@@ -32,7 +32,14 @@ func (e *Evaluator) UnitKey(st *State, q UnitQuestion) (cache.Key, error) {
 		return cache.Key{}, fmt.Errorf("encode stamp: %w", err)
 	}
 	closure := st.platform.closureOf(q.Package)
-	return cache.KeyOf("unit", e.Engine, q.Package, string(closure[:]), string(q.Input), string(marks)), nil
+	parts := []string{"unit", e.Engine, q.Package, string(closure[:]), string(q.Input), string(marks)}
+	for _, name := range sortedKeys(q.Beside) {
+		parts = append(parts, "beside", name, q.Beside[name])
+	}
+	for _, p := range q.Patches {
+		parts = append(parts, "patch", p.Field, string(p.Data))
+	}
+	return cache.KeyOf(parts...), nil
 }
 
 // Unit renders one unit by the #Unit of a platform package. Equal inputs and

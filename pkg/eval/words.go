@@ -6,6 +6,8 @@ import "github.com/fairway-dev/fairway/pkg/eval/protocol"
 type (
 	// UnitQuestion is all that a unit's rendering depends on.
 	UnitQuestion = protocol.Unit
+	// Patch is one of a service's patches.
+	Patch = protocol.Patch
 	// Stamp is what the engine itself marks every object of a unit with.
 	Stamp = protocol.Stamp
 	// Output is what a path makes of a unit.
@@ -17,3 +19,6 @@ type (
 	// FieldDoc is one field of what may be declared.
 	FieldDoc = protocol.FieldDoc
 )
+
+// BesideKey is where a service's data hold the files beside it that are no CUE.
+const BesideKey = protocol.BesideKey

@@ -40,12 +40,12 @@ func FuzzOverlay(f *testing.F) {
 	f.Add(`{"a":[1]}`, `{"a":{"b":1}}`)
 	f.Fuzz(func(t *testing.T, base, overlay string) {
 		s := &catalog.Service{Declared: catalog.Declared{Data: json.RawMessage(base)}, Overlays: map[string]json.RawMessage{"prod": json.RawMessage(overlay)}}
-		once, err := effective(s, "prod")
+		once, err := effective(s, "prod", &eval.UnitQuestion{})
 		if err != nil {
 			return
 		}
 		s.Data = once
-		twice, err := effective(s, "prod")
+		twice, err := effective(s, "prod", &eval.UnitQuestion{})
 		if err != nil || string(once) != string(twice) {
 			t.Errorf("once %s, twice %s, %v", once, twice, err)
 		}

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
@@ -63,12 +64,49 @@ func platformFault(cat *catalog.Catalog, key catalog.UnitKey, message string) di
 }
 
 // breach says of a fault whose it is to mend: what a path makes of a service is
-// the path's owner's to answer for.
-func breach(cat *catalog.Catalog, key catalog.UnitKey, f tenancy.Fault) diag.Diag {
+// the path's owner's to answer for, what the service itself writes or patches its
+// team's.
+func breach(cat *catalog.Catalog, key catalog.UnitKey, objects []object.Object, output eval.Output, f tenancy.Fault) diag.Diag {
 	d := platformFault(cat, key, f.String())
 	d.Code, d.Rule = "tenancy", "tenancy."+f.Rule
+	from := ""
+	for i, o := range objects {
+		if o.ID == f.Object && i < len(output.Origins) && output.Origins[i] != "" {
+			from = output.Origins[i]
+		}
+	}
+	s := cat.Services[key.Service]
+	if s == nil || from == "" {
+		return d
+	}
+	d.Pos, d.Subject, d.Hint = origin(s, from, f.Field), subjectOf(cat, key), "what a service writes or patches by hand is held to the same as what a path makes"
 	return d
 }
+
+// origin is where the service wrote a field of an object: in the patch that
+// touched it last, or in a file beside it.
+func origin(s *catalog.Service, from, field string) diag.Position {
+	file, _, inFile := strings.Cut(from, "#")
+	if !inFile {
+		if pos, ok := s.Positions.Find(from); ok {
+			return pos
+		}
+		return s.At(from)
+	}
+	for at := from + plainPath(field); len(at) >= len(from); at = at[:strings.LastIndexByte(at, '.')] {
+		if pos, ok := s.Positions.Find(at); ok {
+			return pos
+		}
+		if at == from {
+			break
+		}
+	}
+	return diag.Position{File: path.Join(path.Dir(s.Source), file), Line: 1, Column: 1}
+}
+
+// plainPath spells a path with list places as names. Example: ".spec.ports[0].port"
+// is ".spec.ports.0.port".
+func plainPath(field string) string { return strings.NewReplacer("[", ".", "]", "").Replace(field) }
 
 // attribute finds whose mistake a fault in rendering is: the service's (or the
 // cluster's, in its own unit), where the fault is in what that says; else the
@@ -87,6 +125,11 @@ func attribute(cat *catalog.Catalog, key catalog.UnitKey, pkg string, f eval.Fau
 		d.Message = fmt.Sprintf("%s cannot be rendered: %s", key, f.Message)
 		d.Hint = strings.TrimPrefix(d.Hint+"; this is for the owner of "+pkg+" to mend", "; ")
 		return d
+	}
+	s := cat.Services[key.Service]
+	if s != nil && strings.HasPrefix(f.Pos.File, path.Dir(s.Source)+"/") { // in a file beside the service
+		f.Message += " (in " + key.Environment + ")"
+		return f.Diag(f.Pos.File, subject)
 	}
 	if f.RulePos == nil && f.Pos.File != "" {
 		pos := f.Pos

@@ -108,7 +108,7 @@ func judge(cat *catalog.Catalog, u *Unit, a attempt) (facts, diag.List) {
 	}
 	var list diag.List
 	for _, fault := range faults {
-		list = append(list, breach(cat, u.Key, fault))
+		list = append(list, breach(cat, u.Key, objects, a.output, fault))
 	}
 	return f, list
 }
@@ -143,14 +143,15 @@ func declared(cat *catalog.Catalog, st *State, key catalog.UnitKey) *Unit {
 // ask puts together what a unit is rendered from, or says what keeps it from
 // being rendered.
 func (r *Renderer) ask(st *State, es *eval.State, key catalog.UnitKey) (attempt, error) {
-	input, pkg, diags, err := st.input(es, key)
+	q, diags, err := st.input(es, key)
 	if err != nil || diags.Errors() {
 		return attempt{diags: diags}, err
 	}
-	a := attempt{question: eval.UnitQuestion{Package: pkg, Input: input, Stamp: eval.Stamp{
+	q.Stamp = eval.Stamp{
 		Labels:      map[string]string{object.LabelManagedBy: object.ManagedBy},
 		Annotations: map[string]string{object.AnnotationUnit: key.String()},
-	}}}
+	}
+	a := attempt{question: q}
 	a.key, err = r.Evaluator.UnitKey(es, a.question)
 	return a, err
 }
@@ -179,50 +180,52 @@ func (r *Renderer) evaluate(ctx context.Context, es *eval.State, key catalog.Uni
 }
 
 // input puts together what the path may look at.
-func (st *State) input(es *eval.State, key catalog.UnitKey) (input json.RawMessage, pkg string, diags diag.List, err error) {
+func (st *State) input(es *eval.State, key catalog.UnitKey) (q eval.UnitQuestion, diags diag.List, err error) {
 	cat := es.Catalog
 	env, cluster := cat.Environments[key.Environment], cat.Clusters[key.Cluster]
 	if key.OfCluster() {
 		if d := broken(es, key, cluster.Declared); d != nil {
-			return nil, "", d, nil
+			return q, d, nil
 		}
-		input, err = object.Encode(map[string]any{"unit": key.String(), "cluster": cluster.Data})
-		return input, clusterPackage, nil, err
+		q.Package = clusterPackage
+		q.Input, err = object.Encode(map[string]any{"unit": key.String(), "cluster": cluster.Data})
+		return q, nil, err
 	}
 	if team, ok := key.Team(); ok {
 		t := cat.Teams[team]
 		if d := broken(es, key, t.Declared, env.Declared, declaredCluster(cluster)); d != nil {
-			return nil, "", d, nil
+			return q, d, nil
 		}
 		if d := standsOn(es, key, st.links.taken[team]); len(d) > 0 {
-			return nil, "", d, nil
+			return q, d, nil
 		}
-		input, err = object.Encode(map[string]any{
+		q.Package = teamPackage
+		q.Input, err = object.Encode(map[string]any{
 			"unit": key.String(), "namespace": cat.Namespace(team, key.Environment),
 			"team": t.Data, "environment": env.Data, "cluster": cluster.Data,
 		})
-		return input, teamPackage, nil, err
+		return q, nil, err
 	}
 	s := cat.Services[key.Service]
 	team := cat.Teams[s.Team]
 	release := cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}]
 	if d := broken(es, key, s.Declared, declaredTeam(team), env.Declared, declaredCluster(cluster), release.Declared); d != nil {
-		return nil, "", d, nil
+		return q, d, nil
 	}
 	if d := append(contested(es, key, s.Source, release.Source), standsOn(es, key, st.links.taken[s.Team])...); len(d) > 0 {
-		return nil, "", d, nil
+		return q, d, nil
 	}
 	needs, diags := cat.Resolve(s, key.Environment)
 	if diags.Errors() {
-		return nil, "", diags, nil
+		return q, diags, nil
 	}
-	service, err := effective(s, key.Environment)
+	service, err := effective(s, key.Environment, &q)
 	if err != nil {
-		return nil, "", nil, err
+		return q, nil, err
 	}
 	sealed, diags := sealedOf(s, service, key)
 	if diags.Errors() {
-		return nil, "", diags, nil
+		return q, diags, nil
 	}
 	parts := map[string]any{
 		"unit": key.String(), "source": s.Source, "namespace": cat.Namespace(s.Team, key.Environment),
@@ -232,8 +235,9 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (input json.RawMessa
 	if sealed != nil {
 		parts["sealed"] = sealed
 	}
-	input, err = object.Encode(parts)
-	return input, "platform/paths/" + s.Path, nil, err
+	q.Package = "platform/paths/" + s.Path
+	q.Input, err = object.Encode(parts)
+	return q, nil, err
 }
 
 func declaredTeam(t *catalog.Team) catalog.Declared {
@@ -306,21 +310,64 @@ func (st *State) callersOf(cat *catalog.Catalog, key catalog.UnitKey) []caller {
 }
 
 // effective is the service as it is in an environment: its data with the
-// environment's overlay merged over (RFC 7386).
-func effective(s *catalog.Service, environment string) (json.RawMessage, error) {
+// environment's overlay merged over (RFC 7386). What the path does not look at, its
+// patches and the files beside it, goes into the question by itself: nulls mean
+// something in patches, and those of an environment come after those of all.
+func effective(s *catalog.Service, environment string, q *eval.UnitQuestion) (json.RawMessage, error) {
 	base, err := object.DecodeFields(s.Data)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", s.Source, err)
 	}
 	delete(base, "environments")
+	if err := takeBeside(base, q); err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.Source, err)
+	}
+	if err := takePatches(base, "patches", q); err != nil {
+		return nil, fmt.Errorf("read patches of %s: %w", s.Source, err)
+	}
 	if overlay := s.Overlays[environment]; overlay != nil {
 		patch, err := object.DecodeFields(overlay)
 		if err != nil {
 			return nil, fmt.Errorf("read overlay %s of %s: %w", environment, s.Source, err)
 		}
+		if err := takePatches(patch, "environments."+environment+".patches", q); err != nil {
+			return nil, fmt.Errorf("read patches of %s: %w", s.Source, err)
+		}
 		merge(base, patch)
 	}
 	return object.Encode(base)
+}
+
+// takePatches takes the patches out of a service's data or an overlay.
+func takePatches(from map[string]any, field string, q *eval.UnitQuestion) error {
+	list, _ := from["patches"].([]any)
+	delete(from, "patches")
+	for i, p := range list {
+		data, err := object.Encode(p)
+		if err != nil {
+			return err
+		}
+		q.Patches = append(q.Patches, eval.Patch{Field: fmt.Sprintf("%s.%d", field, i), Data: data})
+	}
+	return nil
+}
+
+// takeBeside takes the files that stand beside a service out of its data.
+func takeBeside(from map[string]any, q *eval.UnitQuestion) error {
+	files, ok := from[eval.BesideKey].(map[string]any)
+	delete(from, eval.BesideKey)
+	if !ok {
+		return nil
+	}
+	q.Beside = make(map[string]string, len(files))
+	for name, v := range files {
+		text, ok := v.(string)
+		if !ok {
+			return fmt.Errorf("the file %s is no text", name)
+		}
+		q.Beside[name] = text
+	}
+	return nil
 }
 
 func merge(base, patch map[string]any) {

@@ -50,16 +50,16 @@ func sealedOf(s *catalog.Service, service json.RawMessage, key catalog.UnitKey) 
 	}
 	names := slices.Sorted(maps.Keys(said.Secrets))
 	want := path.Join(path.Dir(s.Source), "secrets."+key.Environment+".sops.yaml")
-	for _, name := range slices.Sorted(maps.Keys(s.Beside)) {
+	for _, name := range slices.Sorted(maps.Keys(s.Sealed)) {
 		if env, ok := eval.SealedFor(name); !ok || env != key.Environment {
 			continue
 		}
 		file := path.Join(path.Dir(s.Source), name)
-		parsed, err := secret.Parse(file, []byte(s.Beside[name]))
+		parsed, err := secret.Parse(file, []byte(s.Sealed[name]))
 		if err != nil {
 			return nil, diag.List{mistake(names[0], err.Error(), "write it with: sops edit "+file)} // a broken service is not rendered
 		}
-		out, list := &sealed{File: file, Text: s.Beside[name], Values: parsed.Values()}, diag.List(nil)
+		out, list := &sealed{File: file, Text: s.Sealed[name], Values: parsed.Values()}, diag.List(nil)
 		for _, name := range names {
 			if k := said.Secrets[name].Key; out.Values[k] == "" {
 				list = append(list, mistake(name, fmt.Sprintf("%s has no encrypted value %q at its top", file, k), "add it with: sops edit "+file))

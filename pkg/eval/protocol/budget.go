@@ -14,6 +14,12 @@ const (
 const (
 	// MaxSource bounds the files of one declaration together.
 	MaxSource = 1 << 20
+	// MaxBeside bounds how many files may stand beside a service, and MaxDepth how
+	// deep in folders.
+	MaxBeside = 500
+	MaxDepth  = 6
+	// MaxPatches bounds the patches of one unit.
+	MaxPatches = 100
 	// MaxObjects and MaxObject bound a unit's objects; MaxObject bounds a
 	// declaration's data too.
 	MaxObjects = 5000

@@ -90,6 +90,7 @@ func wrongOutput(data json.RawMessage) string {
 	var o struct {
 		Objects []json.RawMessage `json:"objects"`
 		Claims  []Claim           `json:"claims"`
+		Origins []string          `json:"origins"`
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
@@ -101,6 +102,8 @@ func wrongOutput(data json.RawMessage) string {
 		return "the output has no list of objects"
 	case len(o.Objects) > MaxObjects:
 		return fmt.Sprintf("the output has %d objects", len(o.Objects))
+	case len(o.Origins) > 0 && len(o.Origins) != len(o.Objects):
+		return fmt.Sprintf("the output has %d objects and %d origins", len(o.Objects), len(o.Origins))
 	}
 	for i, object := range o.Objects {
 		if len(object) > MaxObject || len(object) == 0 || object[0] != '{' {

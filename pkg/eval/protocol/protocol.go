@@ -53,6 +53,9 @@ type Declare struct {
 	// Dir is the folder the files stand in, Files their names and contents.
 	Dir   string            `json:"dir"`
 	Files map[string]string `json:"files"`
+	// Beside are the files of the service's folders that hold no CUE, by their
+	// path below Dir. Example: "manifests/deployment.yaml".
+	Beside map[string]string `json:"beside,omitempty"`
 	// Field is the one top-level field that holds the declaration; empty for
 	// the whole file.
 	Field string `json:"field,omitempty"`
@@ -63,7 +66,26 @@ type Unit struct {
 	Package string          `json:"package"`
 	Input   json.RawMessage `json:"input"`
 	Stamp   Stamp           `json:"stamp"`
+	// Beside are the files that stand beside the service and are no CUE; see [Declare].
+	Beside map[string]string `json:"beside,omitempty"`
+	// Patches are put over what the path made, one after the other.
+	Patches []Patch `json:"patches,omitempty"`
 }
+
+// Patch is one of a service's patches.
+type Patch struct {
+	// Field is where the service has it. Example: "environments.prod.patches.0".
+	Field string `json:"field"`
+	// Data is the patch, a #Patch of the schema.
+	Data json.RawMessage `json:"data"`
+}
+
+// BesideKey is where a service's data hold the files beside it. No field of a
+// service can be called so.
+const BesideKey = "$beside"
+
+// Folders are the folders of a service that are read although they hold no CUE.
+func Folders() []string { return []string{"chart", "manifests"} }
 
 // Stamp is what the engine itself marks every object of a unit with.
 type Stamp struct {
@@ -96,6 +118,10 @@ type Output struct {
 	// Objects are canonical JSON, in the order of the path's labels.
 	Objects []json.RawMessage `json:"objects"`
 	Claims  []Claim           `json:"claims,omitempty"`
+	// Origins tell of each object what of the service it comes from, or who patched
+	// it last; "" for what the path made by itself. There are none where all are so.
+	// Example: "manifests/deployment.yaml#Deployment/maps" or "patches.0".
+	Origins []string `json:"origins,omitempty"`
 }
 
 // Claim is a value of which there is only one in the fleet, such as a host name.

@@ -3,14 +3,17 @@ package worker
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/explain"
+	"github.com/fairway-dev/fairway/pkg/eval/manifest"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/eval/syntax"
 	"github.com/fairway-dev/fairway/pkg/object"
@@ -77,6 +80,12 @@ func (s *session) declare(q protocol.Declare) protocol.Answer {
 		}}
 		return a
 	}
+	if len(q.Beside) > 0 {
+		data, a.Faults = s.beside(q, v, a.Positions, data)
+		if len(a.Faults) > 0 {
+			return a
+		}
+	}
 	a.Data = data
 	return a
 }
@@ -91,6 +100,38 @@ func (s *session) exported(v cue.Value, q protocol.Declare, r explain.Reading) (
 	}
 	raw, err := v.MarshalJSON()
 	return raw, asFaults(r, err)
+}
+
+// beside puts the files that stand beside a service into its data, once they were
+// looked at. A path that reads them has a field called like their folder.
+func (s *session) beside(q protocol.Declare, v cue.Value, positions map[string]diag.Position, data json.RawMessage) (json.RawMessage, []protocol.Fault) {
+	for _, name := range slices.Sorted(maps.Keys(q.Beside)) {
+		folder, _, _ := strings.Cut(name, "/")
+		if !v.LookupPath(cue.MakePath(cue.Str(folder))).Exists() {
+			return nil, []protocol.Fault{{
+				Code: "stray-file", Pos: diag.Position{File: path.Join(q.Dir, name), Line: 1, Column: 1}, Message: "nothing reads this file: the service is on a path without " + folder,
+				Hint: fmt.Sprintf("put the service on the path %s, or move the folder", folder),
+			}}
+		}
+	}
+	if faults := manifest.Check(q.Dir, q.Beside, positions); len(faults) > 0 {
+		return nil, faults
+	}
+	fields, err := object.DecodeFields(data)
+	if err == nil {
+		fields[protocol.BesideKey] = q.Beside
+		data, err = object.Encode(fields)
+	}
+	switch {
+	case err != nil:
+		return nil, []protocol.Fault{{Code: "beside", Message: "the files beside the service cannot be kept: " + err.Error()}}
+	case len(data) > protocol.MaxObject:
+		return nil, []protocol.Fault{{
+			Code: "too-large", Message: fmt.Sprintf("the service comes to more than %d KiB with the files beside it", protocol.MaxObject>>10),
+			Hint: "leave out what is not needed here, or let it be several services",
+		}}
+	}
+	return data, nil
 }
 
 // typed puts the schema's definition over the value. A service carries its

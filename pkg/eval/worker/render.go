@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/explain"
+	"github.com/fairway-dev/fairway/pkg/eval/manifest"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/object"
 )
@@ -41,11 +43,11 @@ func (s *session) render(q protocol.Unit) protocol.Answer {
 	if fault := tooMuch(raw, q.Package); fault != nil {
 		return protocol.Answer{Faults: []protocol.Fault{*fault}}
 	}
-	data, err := outputOf(raw, q.Stamp)
+	data, faults, err := outputOf(raw, q)
 	if err != nil {
 		return protocol.Answer{Faults: r.Faults(err)}
 	}
-	return protocol.Answer{Data: data}
+	return protocol.Answer{Data: data, Faults: faults}
 }
 
 // hidden takes the values out of mistakes in Secrets: CUE quotes what conflicts.
@@ -145,30 +147,79 @@ func tooMuch(raw []byte, pkg string) *protocol.Fault {
 	return nil
 }
 
-// outputOf turns the exported out into an Output: objects in label order, each
-// stamped and in canonical bytes.
-func outputOf(raw []byte, stamp protocol.Stamp) (json.RawMessage, error) {
+// outputOf turns the exported out into an Output: objects in label order, then
+// those made of what stands beside the service, patched, stamped and in canonical
+// bytes.
+func outputOf(raw []byte, q protocol.Unit) (json.RawMessage, []protocol.Fault, error) {
 	var out struct {
-		Objects map[string]json.RawMessage `json:"objects"`
-		Claims  []protocol.Claim           `json:"claims"`
+		Objects   map[string]json.RawMessage `json:"objects"`
+		Claims    []protocol.Claim           `json:"claims"`
+		Manifests *manifest.Spec             `json:"manifests"`
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	result := protocol.Output{Claims: out.Claims, Objects: []json.RawMessage{}}
+	var objects []manifest.Object
 	for _, label := range slices.Sorted(maps.Keys(out.Objects)) {
 		fields, err := object.DecodeFields(out.Objects[label])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		mark(fields, stamp)
-		body, err := object.Encode(fields)
+		objects = append(objects, manifest.Object{Fields: fields})
+	}
+	if out.Manifests != nil {
+		more, faults := manifest.Build(dirOf(q), q.Beside, *out.Manifests)
+		if len(faults) > 0 {
+			return nil, faults, nil
+		}
+		objects = append(objects, more...)
+	}
+	if len(q.Patches) > 0 {
+		if faults := manifest.Patch(objects, q.Patches); len(faults) > 0 {
+			return nil, faults, nil
+		}
+	}
+	return written(objects, out.Claims, q)
+}
+
+// dirOf is the folder of the service that a unit is of.
+func dirOf(q protocol.Unit) string {
+	var in struct {
+		Source string `json:"source"`
+	}
+	_ = json.Unmarshal(q.Input, &in) // the engine wrote it
+	return path.Dir(in.Source)
+}
+
+func written(objects []manifest.Object, claims []protocol.Claim, q protocol.Unit) (json.RawMessage, []protocol.Fault, error) {
+	result := protocol.Output{Claims: claims, Objects: []json.RawMessage{}}
+	origins, told, size := make([]string, len(objects)), false, 0
+	for i, o := range objects {
+		mark(o.Fields, q.Stamp)
+		body, err := object.Encode(o.Fields)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		size += len(body)
+		if fault := bigger(o, len(body), size, len(objects)); fault != nil {
+			return nil, []protocol.Fault{*fault}, nil
 		}
 		result.Objects = append(result.Objects, body)
+		origins[i], told = o.Origin, told || o.Origin != ""
 	}
-	return object.Encode(result)
+	if told {
+		result.Origins = origins
+	}
+	data, err := object.Encode(result)
+	return data, nil, err
+}
+
+// bigger refuses what patches and files made larger than a unit may be.
+func bigger(o manifest.Object, body, all, n int) *protocol.Fault {
+	if o.Origin == "" || body <= protocol.MaxObject && all <= protocol.MaxOutput*15/16 && n <= protocol.MaxObjects {
+		return nil
+	}
+	return &protocol.Fault{Field: "in.service." + o.Origin, Code: "too-much", Message: "in.service." + o.Origin + ": the unit becomes larger than a unit may be", Hint: "let it be several services"}
 }
 
 // mark stamps one object. What the platform wrote under the same names is replaced.
