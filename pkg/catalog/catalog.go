@@ -125,6 +125,8 @@ type Team struct {
 	// Namespace is what its namespaces' names begin with; of a broken team, that of
 	// its last good version.
 	Namespace string
+	// Owners are whom to talk to about the team's services.
+	Owners []string
 }
 
 // Service is one service as its team declared it.

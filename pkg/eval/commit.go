@@ -243,10 +243,11 @@ func (e *entry) standing(d catalog.Declared) json.RawMessage {
 
 func teamOf(d catalog.Declared, standing json.RawMessage) *catalog.Team {
 	var fields struct {
-		Namespace string `json:"namespace"`
+		Namespace string   `json:"namespace"`
+		Owners    []string `json:"owners"`
 	}
 	_ = json.Unmarshal(standing, &fields) // typed by the schema
-	return &catalog.Team{Declared: d, Namespace: fields.Namespace}
+	return &catalog.Team{Declared: d, Namespace: fields.Namespace, Owners: fields.Owners}
 }
 
 func (e *entry) declared() catalog.Declared {

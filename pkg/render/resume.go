@@ -85,7 +85,9 @@ func (st *State) write(cat *catalog.Catalog) []byte {
 		w.Text(team)
 		w.Text(st.links.prefixes[team])
 	}
-	checks := slices.DeleteFunc(st.sortedChecks(), func(what checked) bool { return what.team != "" || what.policy != "" || what.exception != "" || what.cluster != "" })
+	checks := slices.DeleteFunc(st.sortedChecks(), func(what checked) bool {
+		return what.team != "" || what.policy != "" || what.exception != "" || what.cluster != ""
+	})
 	w.Number(len(checks))
 	for _, what := range checks {
 		w.Text(what.environment)
