@@ -157,7 +157,7 @@ func (e *Evaluator) Candidate(ctx context.Context, st *State, name, text string)
 		return nil, nil, fmt.Errorf("evaluate policy %s: %w", name, err)
 	}
 	ent.result = result{Imports: a.Imports, Data: a.Data, Positions: catalog.PackPositions(a.Positions), Faults: a.Faults}
-	if ent.diags = ent.check(); len(ent.diags) > 0 {
+	if ent.diags = ent.check(e.finder()); len(ent.diags) > 0 {
 		return nil, ent.diags, nil
 	}
 	cat := catalog.New()

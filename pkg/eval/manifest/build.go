@@ -37,6 +37,9 @@ type Spec struct {
 	// Service called Name that has them.
 	Name  string         `json:"name"`
 	Ports map[string]int `json:"ports"`
+	// Chart is the chart in Folder, which is rendered first; nil where it holds
+	// objects.
+	Chart *Chart `json:"chart"`
 }
 
 // Image is the image that a release decides on.
@@ -53,6 +56,13 @@ const originKey = "config.kubernetes.io/origin"
 // folder.
 func Build(dir string, files map[string]string, spec Spec) ([]Object, []protocol.Fault) {
 	field := "in.service." + spec.Field
+	if spec.Chart != nil {
+		rendered, f := renderChart(dir, files, spec)
+		if f != nil {
+			return nil, []protocol.Fault{*f}
+		}
+		files = rendered
+	}
 	fs, ok := disk(files, spec)
 	if !ok {
 		return nil, []protocol.Fault{{
@@ -75,12 +85,13 @@ func disk(files map[string]string, spec Spec) (filesys.FileSystem, bool) {
 	var plain []string
 	for _, name := range sorted(files) {
 		_ = fs.WriteFile("/"+name, []byte(files[name])) // in memory
-		if path.Dir(name) != spec.Folder {
+		below, ok := strings.CutPrefix(name, spec.Folder+"/")
+		if !ok || spec.Chart == nil && strings.Contains(below, "/") {
 			continue
 		}
 		whole = whole || isKustomization(name)
 		if isYAML(name) && !isKustomization(name) {
-			plain = append(plain, path.Base(name))
+			plain = append(plain, below)
 		}
 	}
 	if !whole {
