@@ -3,16 +3,10 @@ package eval
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"path"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
-	"github.com/fairway-dev/fairway/pkg/catalog"
-	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
-	"github.com/fairway-dev/fairway/pkg/git"
 )
 
 // Policy is a policy that can be asked about.
@@ -105,12 +99,6 @@ func (e *Evaluator) JudgePlan(ctx context.Context, policies []Policy, input, pla
 	return e.ask(ctx, policies, protocol.Judge{Input: input, Plan: plan})
 }
 
-// TimeJudging judges without regard to what was judged before, and takes the time
-// of each policy.
-func (e *Evaluator) TimeJudging(ctx context.Context, policies []Policy, input []byte, objects []json.RawMessage) ([]protocol.Judgement, error) {
-	return e.ask(ctx, policies, protocol.Judge{Input: input, Objects: objects, Times: true})
-}
-
 // ask asks about all policies at once. Where that ends the worker it is found out
 // which of them it was, by asking about each alone.
 func (e *Evaluator) ask(ctx context.Context, policies []Policy, q protocol.Judge) ([]protocol.Judgement, error) {
@@ -137,59 +125,4 @@ func (e *Evaluator) ask(ctx context.Context, policies []Policy, q protocol.Judge
 		out = append(out, one...)
 	}
 	return out, nil
-}
-
-// Candidate is a policy that is not in the tree, or not so.
-type Candidate struct {
-	Policy
-	Declared *catalog.Policy
-}
-
-// Candidate evaluates a policy's text as if it stood in the tree. The second
-// result is what is wrong with it.
-func (e *Evaluator) Candidate(ctx context.Context, st *State, name, text string) (*Candidate, diag.List, error) {
-	pl := guardrail(protocol.Policy, policiesDir, name+".cue")
-	ent := &entry{place: pl}
-	a, err := e.Pool.ask(ctx, protocol.Question{Declare: &protocol.Declare{
-		Kind: pl.kind, Dir: pl.dir, Field: pl.field, Files: map[string]string{pl.file: text},
-	}})
-	if err != nil {
-		return nil, nil, fmt.Errorf("evaluate policy %s: %w", name, err)
-	}
-	ent.result = result{Imports: a.Imports, Data: a.Data, Positions: catalog.PackPositions(a.Positions), Faults: a.Faults}
-	if ent.diags = ent.check(); len(ent.diags) > 0 {
-		return nil, ent.diags, nil
-	}
-	cat := catalog.New()
-	ent.put(cat)
-	return &Candidate{Policy: e.policyOf(st.platform, pl, a.Imports, text), Declared: cat.Policies[name]}, nil, nil
-}
-
-// Guardrails evaluates the policies and exceptions of a tree and nothing else of it.
-func (e *Evaluator) Guardrails(ctx context.Context, tree *git.Tree) (*catalog.Catalog, diag.List, error) {
-	platform, err := e.loadPlatform(ctx, tree)
-	if err != nil {
-		return nil, nil, err
-	}
-	places := map[string]place{}
-	for _, dir := range []string{policiesDir, exceptionsDir} {
-		entries, err := tree.ReadDir(dir)
-		if err != nil && !errors.Is(err, git.ErrNotFound) {
-			return nil, nil, fmt.Errorf("list guardrails: %w", err)
-		}
-		for _, f := range entries {
-			if p, ok := placeOf(path.Join(dir, f.Name)); ok {
-				places[p.source()] = p
-			}
-		}
-	}
-	found, _, err := e.evaluateAll(ctx, tree, platform, places)
-	if err != nil {
-		return nil, nil, err
-	}
-	st, delta := NewState(), Delta{}
-	for source, ent := range found {
-		st.commit(source, ent, &delta)
-	}
-	return st.Catalog, st.Diags().Sorted(), nil
 }
