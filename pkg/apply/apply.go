@@ -205,7 +205,7 @@ func (a *Applier) step(ctx context.Context, p plan.Plan, s plan.Step) (left bool
 		return false, a.release(ctx, unit, s)
 	case plan.Conflict:
 		return false, fmt.Errorf("%s: %s: %w", s.ID, s.Reason, errConflict)
-	case plan.Drift, plan.Wait:
+	case plan.Drift, plan.Wait, plan.Await:
 		return false, nil
 	case plan.Run:
 		if err := a.clearHook(ctx, p, s); err != nil {

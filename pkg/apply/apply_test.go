@@ -17,6 +17,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/plan"
+	places "github.com/fairway-dev/fairway/pkg/wave"
 )
 
 type fields = map[string]any
@@ -481,6 +482,36 @@ func TestHooks(t *testing.T) {
 		_ = run(t, f, "", job, config("a"))
 		f.expectNo(t, "delete")
 	})
+}
+
+// A hook that was begun before is not begun again, and what comes after it waits
+// for it all the same.
+func TestHookGoesOn(t *testing.T) {
+	job, late := hook("job", "Sync", "BeforeHookCreation"), made("Deployment", "late", nil)
+	steps := []plan.Step{
+		{ID: job.ID, Action: plan.Await, Object: &job, Place: places.Place{Wave: 1}},
+		{ID: late.ID, Action: plan.Create, Object: &late, Record: true, Place: places.Place{Wave: 2}},
+	}
+	p := plan.Plan{Unit: key(), Revision: "c0ffee", Steps: steps}
+	for _, test := range []struct {
+		name  string
+		state cluster.Entry
+		want  []string
+	}{
+		{"runs", cluster.Entry{Health: cluster.Progressing}, nil},
+		{"failed meanwhile", cluster.Entry{Health: cluster.Degraded}, nil},
+		{"ended", cluster.Entry{Health: cluster.Healthy}, []string{"apply late", "confirm late made-1"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake().has(job)
+			f.health[job.ID] = test.state
+			r := carryOut(t, f, p)
+			if (r.Err == nil) != (test.want != nil) {
+				t.Errorf("got error %v", r.Err)
+			}
+			f.expect(t, append([]string{"intend prod.shop prod/eu/checkout c0ffee: late"}, test.want...)...)
+		})
+	}
 }
 
 // Waiting for a wave is bounded, ends with the context, and says what for.

@@ -41,7 +41,7 @@ func (a *Applier) clearHook(ctx context.Context, p plan.Plan, s plan.Step) error
 func (a *Applier) await(ctx context.Context, done []plan.Step) error {
 	var ids []object.ID
 	for _, s := range done {
-		if s.Object != nil && s.Action.Writes() {
+		if s.Object != nil && (s.Action.Writes() || s.Action == plan.Await) {
 			ids = append(ids, s.ID)
 		}
 	}

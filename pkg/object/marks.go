@@ -28,6 +28,9 @@ const (
 	// AnnotationOpened is a digest of what a sealed Secret was written with, salted with
 	// its AnnotationDigest. It is set at apply and is no part of the desired bytes.
 	AnnotationOpened = "fairway.dev/opened"
+	// AnnotationOnce set to "true" on a hook has it run once for what it is made of, and
+	// again where that changes or a run failed, instead of at every sync.
+	AnnotationOnce = "fairway.dev/once"
 	// AnnotationSensitive, with the value "true", marks an object whose values are
 	// never shown, as those of a Secret are not.
 	AnnotationSensitive = "fairway.dev/sensitive"

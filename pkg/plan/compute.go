@@ -37,8 +37,8 @@ func Compute(d Desired, l Live) Plan {
 		desired[o.ID] = true
 		place := wave.Of(*o)
 		if place.Hook {
-			if place.Phase != wave.Skipped {
-				hooks = append(hooks, runHook(d, o, place, inventory, live))
+			if step, due := runHook(d, o, place, inventory, live); due {
+				hooks = append(hooks, step)
 			}
 			continue
 		}
@@ -80,7 +80,9 @@ func changes(steps []Step) bool {
 	return slices.ContainsFunc(steps, func(s Step) bool { return s.Action == Create || s.Action == Update })
 }
 
-func runHook(d Desired, o *object.Object, place wave.Place, inventory map[object.ID]cluster.Owned, live map[object.ID]Seen) Step {
+// runHook says what a sync does about a hook; false where it does nothing. One
+// that runs once is let be while it runs, and when it did well.
+func runHook(d Desired, o *object.Object, place wave.Place, inventory map[object.ID]cluster.Owned, live map[object.ID]Seen) (Step, bool) {
 	_, listed := inventory[o.ID]
 	seen, there := live[o.ID]
 	s := Step{ID: o.ID, Action: Run, Reason: "hook of this sync", Object: o, Place: place, Record: !listed || !there}
@@ -90,11 +92,15 @@ func runHook(d Desired, o *object.Object, place wave.Place, inventory map[object
 		s.Guarded = free.guarded(o.ID, seen)
 		if !owns(d.Unit, o.ID, seen, inventory) {
 			s.Action, s.Reason, s.Object = Conflict, "an object of this name is there and is not ours", nil
-			return s
+			return s, place.Phase != wave.Skipped
 		}
 		s.UID, s.ResourceVersion = seen.UID, seen.ResourceVersion
+		if place.Once && seen.Applied == o.Digest && !seen.Deleting && seen.Health != cluster.Degraded {
+			s.Action, s.Reason = Await, "was begun before and has not ended"
+			return s, seen.Health == cluster.Progressing
+		}
 	}
-	return s
+	return s, place.Phase != wave.Skipped
 }
 
 // DeletedByHand is the reason of a step for an object that was there, is

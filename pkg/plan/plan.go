@@ -43,6 +43,8 @@ const (
 	Wait Action = "wait"
 	// Run: a hook that runs at every sync.
 	Run Action = "run"
+	// Await: a hook that was begun before and has not ended.
+	Await Action = "await"
 )
 
 // Writes reports whether the action changes the cluster.
@@ -230,7 +232,7 @@ func (p Plan) String() string {
 	}
 	out := p.Unit.String() + ":"
 	sep := " "
-	for _, a := range []Action{Create, Update, Heal, Run, Prune, Release, Wait, Conflict, Drift} {
+	for _, a := range []Action{Create, Update, Heal, Run, Await, Prune, Release, Wait, Conflict, Drift} {
 		if counts[a] > 0 {
 			out += fmt.Sprintf("%s%d to %s", sep, counts[a], a)
 			sep = ", "

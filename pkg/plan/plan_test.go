@@ -147,6 +147,8 @@ func situations() []situation {
 	deploy, ingress := made("apps/v1", "Deployment", "web", nil), made("networking.k8s.io/v1", "Ingress", "web", nil)
 	namespace := made("v1", "Namespace", "shop-prod", nil)
 	job := hook("migrate", "PreSync", nil)
+	once := hook("migrate", "Sync", fields{"fairway.dev/once": "true"})
+	health := func(h cluster.HealthStatus) func(*plan.Seen) { return func(s *plan.Seen) { s.Health = h } }
 	others := func(s *plan.Seen) { s.Unit = "prod/eu/other" }
 	return []situation{
 		{"create", wants(a, secret("HIDDEN")), newSide().live()},
@@ -193,6 +195,10 @@ func situations() []situation {
 		{"hooks", wants(a2, job, hook("notify", "PostSync", nil), hook("never", "Skip", nil)), newSide().has(a).live()},
 		{"hooks of a sync that changes nothing", wants(a, job), newSide().has(a).live()},
 		{"hook of another", wants(a2, job), newSide().has(a, job).change(job, others).live()},
+		{"hook that ran once", wants(a2, once), newSide().has(a, once).live()},
+		{"hook that runs once and failed", wants(a2, once), newSide().has(a, once).change(once, health(cluster.Degraded)).live()},
+		{"hook that runs once and has not ended", wants(a2, once), newSide().has(a, once).change(once, health(cluster.Progressing)).live()},
+		{"hook that ran once for something else", wants(a2, once), newSide().has(a, once).change(once, func(s *plan.Seen) { s.Applied = a.Digest }).live()},
 		{"waves and kinds", wants(ingress, inWave("1", deploy), a, secret("HIDDEN"), inWave("-1", b), made("v1", "ServiceAccount", "web", nil)), newSide().live()},
 	}
 }

@@ -23,7 +23,7 @@ func (c Colors) of(a Action) string {
 		return c.Add
 	case Prune, Conflict:
 		return c.Remove
-	case Release, Wait:
+	case Release, Wait, Await:
 		return c.Dim
 	}
 	return c.Change
@@ -39,7 +39,7 @@ func sign(a Action) string {
 		return "!"
 	case Run:
 		return ">"
-	case Release, Wait:
+	case Release, Wait, Await:
 		return "."
 	}
 	return "~"
@@ -112,7 +112,7 @@ func (s Set) summary() string {
 		return fmt.Sprintf("Nothing to do: %d units are as they should be.", s.Unchanged)
 	}
 	var parts []string
-	for _, a := range []Action{Create, Update, Heal, Run, Prune, Release, Wait, Conflict, Drift} {
+	for _, a := range []Action{Create, Update, Heal, Run, Await, Prune, Release, Wait, Conflict, Drift} {
 		if actions[a] > 0 {
 			parts = append(parts, fmt.Sprintf("%d to %s", actions[a], a))
 		}

@@ -39,6 +39,8 @@ type Place struct {
 	Hook bool
 	// DeleteBefore and DeleteAfter say when an earlier run of a hook goes.
 	DeleteBefore, DeleteAfter bool
+	// Once tells that a hook does not run again while what it is made of is the same.
+	Once bool
 }
 
 // Of reads an object's place from its annotations and kind.
@@ -50,6 +52,7 @@ func Of(o object.Object) Place {
 		return p
 	}
 	p.Hook, p.Phase = true, Skipped
+	p.Once = object.Annotation(o.Fields(), object.AnnotationOnce) == "true"
 	for _, t := range types {
 		switch t {
 		case common.HookTypePreSync:

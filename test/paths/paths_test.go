@@ -183,6 +183,7 @@ func render(t *testing.T, pool *eval.Pool, given map[string]string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	readAll(t, bundle.Objects)
 	return written(t, bundle.Objects, strings.Fields(given["show"]))
 }
 

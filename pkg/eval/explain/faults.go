@@ -97,6 +97,9 @@ func (r Reading) fault(e errors.Error) (protocol.Fault, bool) {
 	}
 	written := r.place(&f, e)
 	r.reword(&f)
+	if pos, ok := r.Written[f.Field]; ok && !written && f.Code == "out-of-bounds" {
+		f.Pos, written = pos, true // of lists that are too short CUE does not say where they stand
+	}
 	if !written && f.RulePos != nil && rank(f.Code) != rank("missing-field") && f.Code != codeDerived {
 		// Nothing the author wrote takes part: the mistake is in what they import.
 		f.Pos, f.RulePos = *f.RulePos, nil

@@ -36,6 +36,9 @@ func sentences() []sentence {
 		{re(`^conflicting values (.*) and (.*)$`), "conflict", func(m []string) string {
 			return fmt.Sprintf("%s and %s cannot both be", m[1], m[2])
 		}},
+		{re(`^incompatible list lengths \((\d+) and (\d+)\)$`), "out-of-bounds", func(m []string) string {
+			return fmt.Sprintf("has %s entries and needs at least %s", m[1], m[2])
+		}},
 		{re(`^reference "(.*)" not found$`), "unknown-reference", func(m []string) string {
 			return fmt.Sprintf("%s is not defined; a text stands in quotes", m[1])
 		}},
@@ -93,7 +96,7 @@ func (r Reading) hint(f *protocol.Fault, m []string) string {
 		if len(names) > 0 {
 			return "what can stand here: " + strings.Join(names, ", ")
 		}
-		return ""
+		return r.meaning(f.Field[:max(strings.LastIndexByte(f.Field, '.'), 0)]) // names are free, within their form
 	case "pattern":
 		if options := alternatives(m[2]); options != nil {
 			if near := diag.Nearest(strings.Trim(m[1], `"`), options); near != "" {
