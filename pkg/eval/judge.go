@@ -3,10 +3,16 @@ package eval
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"path"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
+	"github.com/fairway-dev/fairway/pkg/git"
 )
 
 // Policy is a policy that can be asked about.
@@ -97,6 +103,12 @@ func (e *Evaluator) Judge(ctx context.Context, key cache.Key, policies []Policy,
 // live is another thing each time.
 func (e *Evaluator) JudgePlan(ctx context.Context, policies []Policy, input, plan []byte) ([]protocol.Judgement, error) {
 	return e.ask(ctx, policies, protocol.Judge{Input: input, Plan: plan})
+}
+
+// TimeJudging judges without regard to what was judged before, and takes the time
+// of each policy.
+func (e *Evaluator) TimeJudging(ctx context.Context, policies []Policy, input []byte, objects []json.RawMessage) ([]protocol.Judgement, error) {
+	return e.ask(ctx, policies, protocol.Judge{Input: input, Objects: objects, Times: true})
 }
 
 // ask asks about all policies at once. Where that ends the worker it is found out
