@@ -125,6 +125,8 @@ type Team struct {
 	// Namespace is what its namespaces' names begin with; of a broken team, that of
 	// its last good version.
 	Namespace string
+	// Owners are whom to talk to about the team's services.
+	Owners []string
 }
 
 // Service is one service as its team declared it.
@@ -199,6 +201,10 @@ const (
 // Cluster is a Kubernetes API that units are applied to.
 type Cluster struct {
 	Declared
+	// Nodes are its pools of nodes by name; none where that is not declared. They and
+	// Capacity are no part of the data that units are rendered from.
+	Nodes    map[string]NodePool
+	Capacity Capacity
 	// Baseline tells that the cluster has a unit of its own; of a broken cluster, that
 	// its last good version does.
 	Baseline bool
@@ -215,6 +221,26 @@ type Cluster struct {
 	// Kinds are what the cluster offers to services beside the usual kinds: group,
 	// to kind, to resource.
 	Kinds map[string]map[string]string
+}
+
+// NodePool is a number of equal nodes.
+type NodePool struct {
+	// Class is what is special about them; "" for nodes that all others run on.
+	Class  string   `json:"class,omitempty"`
+	CPU    string   `json:"cpu"`
+	Memory string   `json:"memory"`
+	Count  int      `json:"count"`
+	Zones  []string `json:"zones,omitempty"`
+	// Price is what one costs an hour.
+	Price float64 `json:"price,omitempty"`
+}
+
+// Capacity says what is done when services ask for more than a cluster has.
+type Capacity struct {
+	// Enforce is "warn" or "block".
+	Enforce string `json:"enforce"`
+	// Headroom is the share of the nodes that stays free, in per cent.
+	Headroom int `json:"headroom"`
 }
 
 // Release is what a service runs in one environment.

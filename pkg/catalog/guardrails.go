@@ -132,5 +132,11 @@ func (c *Catalog) CheckPolicy(name string) diag.List {
 			})
 		}
 	}
+	if len(p.CEL) > 0 && (p.Subject != "object" || len(p.Where.Kinds) == 0 || len(p.Where.Tiers) > 0) {
+		list = append(list, diag.Diag{
+			Code: "cel", Severity: diag.Error, Pos: p.At("cel"), Message: "cel: a cluster cannot tell what this is for",
+			Hint: "only policies on objects, for kinds that where.kinds names, and of all tiers, have a form in CEL",
+		})
+	}
 	return list
 }

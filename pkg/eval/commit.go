@@ -243,10 +243,11 @@ func (e *entry) standing(d catalog.Declared) json.RawMessage {
 
 func teamOf(d catalog.Declared, standing json.RawMessage) *catalog.Team {
 	var fields struct {
-		Namespace string `json:"namespace"`
+		Namespace string   `json:"namespace"`
+		Owners    []string `json:"owners"`
 	}
 	_ = json.Unmarshal(standing, &fields) // typed by the schema
-	return &catalog.Team{Declared: d, Namespace: fields.Namespace}
+	return &catalog.Team{Declared: d, Namespace: fields.Namespace, Owners: fields.Owners}
 }
 
 func (e *entry) declared() catalog.Declared {
@@ -292,6 +293,8 @@ func clusterOf(d catalog.Declared, standing json.RawMessage) *catalog.Cluster {
 		Consents   map[string]string            `json:"consents"`
 		Supersedes []string                     `json:"supersedes"`
 		Kinds      map[string]map[string]string `json:"kinds"`
+		Nodes      map[string]catalog.NodePool  `json:"nodes"`
+		Capacity   catalog.Capacity             `json:"capacity"`
 	}
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
 	var stands struct {
@@ -300,10 +303,10 @@ func clusterOf(d catalog.Declared, standing json.RawMessage) *catalog.Cluster {
 		} `json:"baseline"`
 	}
 	_ = json.Unmarshal(standing, &stands)
-	d.Data = without(d.Data, "consents", "supersedes")
+	d.Data = without(d.Data, "consents", "supersedes", "nodes", "capacity")
 	c := &catalog.Cluster{
 		Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents,
-		Supersedes: fields.Supersedes, Kinds: fields.Kinds,
+		Supersedes: fields.Supersedes, Kinds: fields.Kinds, Nodes: fields.Nodes, Capacity: fields.Capacity,
 	}
 	if stands.Baseline != nil {
 		c.Baseline, c.Policies = true, stands.Baseline.Policies

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/capacity"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
@@ -46,12 +47,13 @@ type attempt struct {
 // facts are what the fleet keeps of a unit that renders. They are kept beside
 // its output, so that a unit rendered before is known without reading that.
 type facts struct {
-	Digest object.Digest `json:"digest"`
-	Idents []uint64      `json:"idents"`
-	Claims []eval.Claim  `json:"claims,omitempty"`
+	Digest object.Digest     `json:"digest"`
+	Idents []uint64          `json:"idents"`
+	Claims []eval.Claim      `json:"claims,omitempty"`
+	Demand []capacity.Demand `json:"demand,omitempty"`
 }
 
-const keptFacts = "facts 2"
+const keptFacts = "facts 3"
 
 // unit makes a unit of what is declared; nil where nothing declares it.
 func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key catalog.UnitKey, b *bench) (*Unit, bool, error) {
@@ -94,6 +96,7 @@ func (r *Renderer) settle(ctx context.Context, es *eval.State, u *Unit, a *attem
 
 func (u *Unit) take(f facts) {
 	u.Digest, u.Objects, u.idents, u.claims = f.Digest, len(f.Idents), f.Idents, f.Claims
+	u.demand = f.Demand
 }
 
 // judge holds an output against what the unit may contain.
@@ -106,6 +109,7 @@ func judge(cat *catalog.Catalog, u *Unit, a attempt) (facts, diag.List) {
 	for _, o := range objects {
 		f.Idents = append(f.Idents, identity(u.Key.Cluster, o.ID))
 	}
+	f.Demand = capacity.Of(objects)
 	var list diag.List
 	for _, fault := range faults {
 		list = append(list, breach(cat, u.Key, objects, a.output, fault))

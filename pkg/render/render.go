@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/capacity"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
@@ -46,6 +47,7 @@ type Unit struct {
 	key    cache.Key
 	scope  tenancy.Scope
 	idents []uint64 // what it declares, hashed; see conflicts.go
+	demand []capacity.Demand
 	claims []eval.Claim
 }
 
@@ -60,6 +62,9 @@ func (u *Unit) Identities() []uint64 { return u.idents }
 
 // Identity is a 64-bit hash of an object's identity on a cluster.
 func Identity(cluster string, id object.ID) uint64 { return identity(cluster, id) }
+
+// Demand is what the unit's pods request, by class of nodes.
+func (u *Unit) Demand() []capacity.Demand { return u.demand }
 
 // CacheKey finds the unit's objects again with [Renderer.Objects].
 func (u *Unit) CacheKey() cache.Key { return u.key }
@@ -88,6 +93,8 @@ type State struct {
 	checks    map[checked]diag.List // what is wrong between declarations
 	conflicts *conflicts
 	verdicts  *verdicts
+	demand    map[string]capacity.Sums // by cluster
+	crowded   map[string]bool          // clusters whose demand changed
 	faulty    map[catalog.UnitKey]bool // units with diagnostics
 	again     map[catalog.UnitKey]bool // units that a resumed fleet has to look at once more
 	dated     map[catalog.UnitKey]bool // units that are judged otherwise on some later day
@@ -101,6 +108,7 @@ func NewState() *State {
 		Units: map[catalog.UnitKey]*Unit{}, Unknown: map[string]bool{},
 		links: newLinks(), checks: map[checked]diag.List{}, conflicts: newConflicts(), verdicts: newVerdicts(),
 		faulty: map[catalog.UnitKey]bool{}, dated: map[catalog.UnitKey]bool{},
+		demand: map[string]capacity.Sums{}, crowded: map[string]bool{},
 	}
 }
 
@@ -169,6 +177,7 @@ func (r *Renderer) Advance(ctx context.Context, st *State, es *eval.State, chang
 		st.replace(key, rendered[key], touched)
 	}
 	st.conflicts.settle(st, cat, touched)
+	st.checkCapacity(cat, changed.Clusters)
 	for key := range touched.units {
 		before, now := touched.units[key], st.Units[key]
 		st.verdicts.set(before, now)
@@ -236,8 +245,8 @@ func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
 }
 
 // checked is what a check looks at: a team, a service, an environment, the release
-// of the one in the other, a policy or an exception.
-type checked struct{ team, environment, service, policy, exception string }
+// of the one in the other, a policy or an exception, or the capacity of a cluster.
+type checked struct{ team, environment, service, policy, exception, cluster string }
 
 // checkTeams notes which teams share their namespaces.
 func (st *State) checkTeams() {
@@ -266,7 +275,7 @@ func (st *State) check(cat *catalog.Catalog, what checked) {
 func (st *State) sortedChecks() []checked {
 	return slices.SortedFunc(maps.Keys(st.checks), func(a, b checked) int {
 		return cmp.Or(cmp.Compare(a.team, b.team), cmp.Compare(a.environment, b.environment), cmp.Compare(a.service, b.service),
-			cmp.Compare(a.policy, b.policy), cmp.Compare(a.exception, b.exception))
+			cmp.Compare(a.policy, b.policy), cmp.Compare(a.exception, b.exception), cmp.Compare(a.cluster, b.cluster))
 	})
 }
 
@@ -274,6 +283,7 @@ func (st *State) replace(key catalog.UnitKey, now *Unit, touched *touched) {
 	before := st.Units[key]
 	touched.note(key, before)
 	st.conflicts.remove(before, touched)
+	st.count(before, -1)
 	if now == nil {
 		delete(st.Units, key)
 		delete(st.links.units[key.Service], key)
@@ -282,6 +292,7 @@ func (st *State) replace(key catalog.UnitKey, now *Unit, touched *touched) {
 	st.Units[key] = now
 	add(st.links.units, key.Service, key)
 	st.conflicts.add(now, touched)
+	st.count(now, 1)
 }
 
 func same(a, b *Unit) bool {

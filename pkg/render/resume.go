@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/cache/record"
+	"github.com/fairway-dev/fairway/pkg/capacity"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
@@ -47,6 +48,7 @@ func (r *Renderer) Resume(ctx context.Context, tree *git.Tree) (*eval.State, *St
 	for range in.Count(2) {
 		st.check(es.Catalog, checked{environment: in.Text(), service: in.Text()})
 	}
+	st.checkCapacity(es.Catalog, slices.Collect(maps.Keys(es.Catalog.Clusters)))
 	return es, st, in.Done()
 }
 
@@ -83,7 +85,9 @@ func (st *State) write(cat *catalog.Catalog) []byte {
 		w.Text(team)
 		w.Text(st.links.prefixes[team])
 	}
-	checks := slices.DeleteFunc(st.sortedChecks(), func(what checked) bool { return what.team != "" || what.policy != "" || what.exception != "" })
+	checks := slices.DeleteFunc(st.sortedChecks(), func(what checked) bool {
+		return what.team != "" || what.policy != "" || what.exception != "" || what.cluster != ""
+	})
 	w.Number(len(checks))
 	for _, what := range checks {
 		w.Text(what.environment)
@@ -116,6 +120,15 @@ func writeUnit(w *record.Writer, u *Unit) {
 		w.Text(c.Value)
 		w.Text(c.Field)
 	}
+	w.Number(len(u.demand))
+	for _, d := range u.demand {
+		w.Text(d.Class)
+		for _, a := range []capacity.Amount{d.Least, d.Most} {
+			w.Fixed(uint64(a.CPU))
+			w.Fixed(uint64(a.Memory))
+			w.Fixed(uint64(a.Pods))
+		}
+	}
 }
 
 // read takes what was kept of a unit that is declared.
@@ -131,6 +144,12 @@ func (u *Unit) read(r *record.Reader) {
 	u.Objects = len(u.idents)
 	for range r.Count(3) {
 		u.claims = append(u.claims, eval.Claim{Kind: r.Text(), Value: r.Text(), Field: r.Text()})
+	}
+	amount := func() capacity.Amount {
+		return capacity.Amount{CPU: int64(r.Fixed()), Memory: int64(r.Fixed()), Pods: int64(r.Fixed())}
+	}
+	for range r.Count(49) {
+		u.demand = append(u.demand, capacity.Demand{Class: r.Text(), Least: amount(), Most: amount()})
 	}
 }
 
@@ -166,6 +185,7 @@ func (st *State) readUnits(cat *catalog.Catalog, in *record.Reader) bool {
 		st.Units[u.Key] = u
 		add(st.links.units, u.Key.Service, u.Key)
 		st.conflicts.enter(u)
+		st.count(u, 1)
 		st.verdicts.set(nil, u)
 	}
 	return true

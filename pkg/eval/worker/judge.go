@@ -19,6 +19,7 @@ import (
 
 // policy is a compiled policy.
 type policy struct {
+	key     string
 	file    string
 	rule    cue.Value
 	shape   *syntax.Shape
@@ -50,6 +51,7 @@ func (s *session) policyOf(r protocol.Rule) (*policy, *protocol.Fault) {
 	}
 	v := s.ctx.BuildInstance(inst).LookupPath(cue.MakePath(cue.Str(r.Name)))
 	p := &policy{
+		key:  key,
 		file: path.Join(r.Dir, r.File), rule: v.LookupPath(cue.ParsePath("rule")),
 		shape: syntax.ShapeAt(inst.Files, r.Name, "rule", "in"),
 	}
@@ -89,6 +91,9 @@ func (s *session) judge(q protocol.Judge) protocol.Answer {
 		objects = append(objects, fields)
 	}
 	judged := make([]protocol.Judgement, len(q.Rules))
+	if q.Times {
+		clear(s.verdicts) // what is remembered takes no time
+	}
 	for i, r := range q.Rules {
 		start := time.Now()
 		judged[i] = s.hold(r, input, objects)
@@ -133,9 +138,39 @@ func (s *session) hold(r protocol.Rule, input map[string]any, objects []map[stri
 	return j
 }
 
+// maxVerdicts bounds what is remembered of rules and what they looked at.
+const maxVerdicts = 20000
+
+// verdict is what came of a rule and what it looked at. A rule sees a few fields,
+// which are alike in many units.
+type verdict struct {
+	found []protocol.Violation
+	fault *protocol.Fault
+}
+
 // breaches finds how a rule is broken by what it looks at.
 func (s *session) breaches(p *policy, in map[string]any) ([]protocol.Violation, *protocol.Fault) {
-	v := p.rule.FillPath(cue.ParsePath("in"), s.ctx.Encode(p.shape.Of(in)))
+	seen, _ := p.shape.Of(in).(map[string]any)
+	raw, err := json.Marshal(seen)
+	if err != nil {
+		return nil, &protocol.Fault{Code: "input", Message: "read what is judged: " + err.Error()}
+	}
+	key := p.key + "\n" + string(raw)
+	if v, known := s.verdicts[key]; known {
+		return slices.Clone(v.found), v.fault
+	}
+	var v verdict
+	v.found, v.fault = s.decide(p, seen)
+	if len(s.verdicts) > maxVerdicts {
+		clear(s.verdicts)
+	}
+	s.verdicts[key] = v
+	return slices.Clone(v.found), v.fault
+}
+
+// decide evaluates a rule.
+func (s *session) decide(p *policy, in map[string]any) ([]protocol.Violation, *protocol.Fault) {
+	v := p.rule.FillPath(cue.ParsePath("in"), s.ctx.Encode(in))
 	if err := v.LookupPath(cue.ParsePath("in")).Validate(cue.Concrete(true), cue.Final()); err != nil {
 		return explain.Breaches(err, p.file, in), nil
 	}

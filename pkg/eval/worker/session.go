@@ -31,13 +31,15 @@ type session struct {
 	data map[string]cue.Value
 	// policies are compiled policies, by where they stand and their text.
 	policies map[string]*policy
+	// verdicts are what came of rules, by what they looked at.
+	verdicts map[string]verdict
 }
 
 func newSession(files map[string]string) *session {
 	s := &session{
 		ctx: cuecontext.New(), files: files,
 		packages: map[string]*build.Instance{}, values: map[string]cue.Value{}, units: map[string]cue.Value{},
-		data: map[string]cue.Value{}, policies: map[string]*policy{},
+		data: map[string]cue.Value{}, policies: map[string]*policy{}, verdicts: map[string]verdict{},
 	}
 	s.builder = build.NewContext()
 	return s
