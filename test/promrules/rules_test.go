@@ -58,12 +58,19 @@ func TestGoldens(t *testing.T) {
 // TestCompany checks the rules of the whole example company.
 func TestCompany(t *testing.T) {
 	render := exec.Command("go", "run", "./cmd/reconciler", "render")
+	if built := os.Getenv("FAIRWAY_BIN"); built != "" {
+		render = exec.Command(built, "render")
+	}
 	render.Dir, render.Stderr = "../..", os.Stderr
 	out, err := render.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d rules are right", check(t, "the company", string(out)))
+	checked := check(t, "the company", string(out))
+	if checked == 0 {
+		t.Error("the company has no rules")
+	}
+	t.Logf("%d rules are right", checked)
 }
 
 // TestBroken holds that a broken rule does not pass.
