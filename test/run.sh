@@ -26,6 +26,9 @@ make --no-print-directory check
 step "tests: packages, scripts, layers"
 go test $(go list ./... | grep -v -e /test/e2e -e '/test/faults$')
 
+step "tests: alerts, by Prometheus' own reader (a module of its own)"
+(cd test/promrules && go test ./...)
+
 step "tests: behaviours on real control planes"
 go test -timeout 20m -parallel 4 ./test/e2e/...
 

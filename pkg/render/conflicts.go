@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
@@ -195,8 +196,8 @@ func sharedClaim(cat *catalog.Catalog, st *State, key, other catalog.UnitKey, cl
 	}
 }
 
-// at is where a unit's field is written: in the environment's overlay, or else
-// in the service, or else in the file at all.
+// at is where a unit's field is written, or the nearest group around it: in the
+// environment's overlay, or else in the service, or else in the file at all.
 func at(cat *catalog.Catalog, key catalog.UnitKey, field string) diag.Position {
 	if team, ok := key.Team(); ok {
 		return declaredTeam(cat.Teams[team]).At(field)
@@ -208,8 +209,13 @@ func at(cat *catalog.Catalog, key catalog.UnitKey, field string) diag.Position {
 	if s == nil {
 		return diag.Position{}
 	}
-	if pos, ok := s.Positions.Find("environments." + key.Environment + "." + field); ok {
-		return pos
+	for group := field; group != ""; group = group[:max(strings.LastIndexByte(group, '.'), 0)] {
+		if pos, ok := s.Positions.Find("environments." + key.Environment + "." + group); ok {
+			return pos
+		}
+		if pos, ok := s.Positions.Find(group); ok {
+			return pos
+		}
 	}
 	return s.At(field)
 }
