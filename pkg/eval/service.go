@@ -114,7 +114,7 @@ func (e *entry) checkSecrets() diag.List {
 		if _, err := secret.Parse(file, []byte(e.result.Sealed[name])); err != nil {
 			list = append(list, diag.Diag{
 				Code: "sealed", Severity: diag.Error, Pos: diag.Position{File: file, Line: 1, Column: 1}, Subject: e.place.subject(),
-				Message: err.Error(), Hint: "write it with: sops edit " + file,
+				Message: err.Error(), Hint: "write it with: sops edit " + file, Secret: true,
 			})
 		}
 		env, ok := SealedFor(name)
@@ -168,19 +168,25 @@ func (e *entry) checkPlain(found secret.Finder) diag.List {
 	return list
 }
 
+// hushed is a mistake whose line is not for showing.
+func hushed(d diag.Diag) diag.Diag {
+	d.Secret = true
+	return d
+}
+
 func (e *entry) plainIn(prefix string, s said, found secret.Finder) diag.List {
 	const code, known = "plaintext-secret", "; Git has seen it, so have it changed where it came from"
 	var list diag.List
 	for _, name := range sortedKeys(s.Config) {
 		if what := found.Variable(name, s.Config[name]); what != "" {
-			list = append(list, e.mistake(code, prefix+"config."+name, "the value is "+what+", and everybody who reads the repository reads it",
-				fmt.Sprintf("write %ssecrets: %s: {from: \"TEAM/...\", key: \"...\"}, or keep it in secrets.<environment>.sops.yaml%s", prefix, name, known)))
+			list = append(list, hushed(e.mistake(code, prefix+"config."+name, "the value is "+what+", and everybody who reads the repository reads it",
+				fmt.Sprintf("write %ssecrets: %s: {from: \"TEAM/...\", key: \"...\"}, or keep it in secrets.<environment>.sops.yaml%s", prefix, name, known))))
 		}
 	}
 	for i, arg := range s.Args {
 		if what := found.In(arg); what != "" {
-			list = append(list, e.mistake(code, fmt.Sprintf("%sargs.%d", prefix, i), "it has "+what+", and everybody who reads the repository reads it",
-				"have the process read it from a variable that secrets fills"+known))
+			list = append(list, hushed(e.mistake(code, fmt.Sprintf("%sargs.%d", prefix, i), "it has "+what+", and everybody who reads the repository reads it",
+				"have the process read it from a variable that secrets fills"+known)))
 		}
 	}
 	return list
