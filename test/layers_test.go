@@ -41,6 +41,7 @@ func only() map[string][]string {
 		"github.com/go-git":                         {"pkg/git", "pkg/git/folder"},
 		"github.com/argoproj/argo-cd/gitops-engine": {"pkg/wave", "pkg/cluster/kube"},
 		"github.com/ProtonMail/go-crypto":           {"pkg/signature"},
+		"filippo.io/age":                            {"pkg/secret"},
 		"modernc.org/sqlite":                        {"pkg/journal"},
 		"github.com/spf13/cobra":                    {"cmd/reconciler"},
 		"sigs.k8s.io/kustomize":                     {"pkg/eval/manifest"},

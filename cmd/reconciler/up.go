@@ -154,6 +154,9 @@ func (u *up) serve(ctx context.Context, forge *forge) error {
 	s := u.settings
 	s.installation = "up" // the Git server may have another port the next time
 	s.repo, s.branch, s.dataDir, s.poll = forge.url, "main", filepath.Join(u.state, "data"), 30*time.Second
+	if s.ageKeyFile == "" {
+		s.ageKeyFile = filepath.Join(u.top, "lab", "demo-age-key.txt") // the example's files are encrypted for it
+	}
 	d, err := u.newDaemon(s, u.logger(log, s.logFormat))
 	if err != nil {
 		listener.Close()

@@ -134,7 +134,11 @@ func (u *up) restrict(ctx context.Context, p *plane) error {
 	if err != nil {
 		return fmt.Errorf("give the daemon its rights on cluster %s: %w", p.name, err)
 	}
-	rights, err := tenancy.Installation{User: "fairway"}.Manifests()
+	installation := tenancy.Installation{User: "fairway"}
+	if c, err := u.declaredCluster(ctx, p.name); err == nil { // one that is not declared offers nothing
+		installation.Offered, installation.Policies = c.Kinds, c.Policies
+	}
+	rights, err := installation.Manifests()
 	if err != nil {
 		return err
 	}

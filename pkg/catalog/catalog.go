@@ -169,6 +169,8 @@ type Endpoint struct {
 type Need struct {
 	Service  string `json:"service"`
 	Endpoint string `json:"endpoint"`
+	// Protocol is what must be spoken there; empty for whatever is.
+	Protocol string `json:"protocol"`
 }
 
 // Environment is a place services run in: dev, staging, prod. Where it is

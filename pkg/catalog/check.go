@@ -163,6 +163,10 @@ func (c *Catalog) resolve(need Need, environment string) (r Resolved, why, hint 
 	if !ok {
 		return r, fmt.Sprintf("service %q has no endpoint %q", need.Service, need.Endpoint), "its endpoints are: " + names(standing.Endpoints)
 	}
+	if need.Protocol != "" && need.Protocol != endpoint.Protocol {
+		return r, fmt.Sprintf("endpoint %q of service %q speaks %s, and not %s", need.Endpoint, need.Service, endpoint.Protocol, need.Protocol),
+			"speak " + endpoint.Protocol + ", or have " + target.Source + " changed back"
+	}
 	return Resolved{
 		Service: need.Service, ObjectName: standing.ObjectName, Team: target.Team, Namespace: c.Namespace(target.Team, environment), Endpoint: endpoint,
 	}, "", ""

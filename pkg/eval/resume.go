@@ -55,7 +55,7 @@ func (e *Evaluator) KeepState(st *State, more []byte) {
 }
 
 func (e *Evaluator) stateKey(p platform) cache.Key {
-	return cache.KeyOf("state 2", e.Engine, e.Fleet, string(p.digest[:]))
+	return cache.KeyOf("state 3", e.Engine, e.Fleet, string(p.digest[:]))
 }
 
 func (st *State) writeEntries(w *record.Writer) {
@@ -201,6 +201,7 @@ func writeService(w *record.Writer, s *catalog.Service) {
 		w.Text(as)
 		w.Text(s.Needs[as].Service)
 		w.Text(s.Needs[as].Endpoint)
+		w.Text(s.Needs[as].Protocol)
 	}
 	w.Number(len(s.Overlays))
 	for _, environment := range sortedKeys(s.Overlays) {
@@ -217,10 +218,10 @@ func readService(r *record.Reader, d catalog.Declared, team string) *catalog.Ser
 			s.Endpoints[r.Text()] = catalog.Endpoint{Port: r.Number(), Protocol: r.Text()}
 		}
 	}
-	if n := r.Count(3); n > 0 {
+	if n := r.Count(4); n > 0 {
 		s.Needs = make(map[string]catalog.Need, n)
 		for range n {
-			s.Needs[r.Text()] = catalog.Need{Service: r.Text(), Endpoint: r.Text()}
+			s.Needs[r.Text()] = catalog.Need{Service: r.Text(), Endpoint: r.Text(), Protocol: r.Text()}
 		}
 	}
 	if n := r.Count(2); n > 0 {

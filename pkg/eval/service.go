@@ -81,6 +81,8 @@ func (e *entry) checkNeeds() diag.List {
 		case kinds[0] != "service" && len(alias) > maxAlias:
 			list = append(list, e.mistake(code, field, fmt.Sprintf("a name of %d characters is too long for a %s", len(alias), kinds[0]),
 				fmt.Sprintf("give it one of at most %d: objects are called after it", maxAlias)))
+		case kinds[0] != "service" && s.Needs[alias]["protocol"] != nil:
+			list = append(list, e.mistake(code, field+".protocol", "what a "+kinds[0]+" speaks is known", "leave it out"))
 		case kinds[0] != "service" && s.Needs[alias]["endpoint"] != nil:
 			list = append(list, e.mistake(code, field+".endpoint", "a "+kinds[0]+" has no endpoints to choose from", "leave it out"))
 		}

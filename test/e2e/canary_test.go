@@ -347,7 +347,7 @@ func (w *world) sayEverything(a *aviary, base string) {
 		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(w.root, "cache"))
 		out, _ := cmd.CombinedOutput() // many of them say no
 		cancel()
-		if len(out) == 0 {
+		if len(out) == 0 && !slices.Contains(args, "--out") { // which may go well
 			w.t.Errorf("reconciler %s says nothing", strings.Join(args, " "))
 		}
 		a.search(w.t, "reconciler "+strings.Join(args, " "), out)
