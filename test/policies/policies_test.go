@@ -18,6 +18,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 
 func company(t *testing.T) (*git.Tree, *eval.Evaluator) {
 	t.Helper()
-	tree, err := git.OpenDir("../..", git.DirOptions{Roots: eval.Roots()})
+	tree, err := folder.Open("../..", folder.Options{Roots: eval.Roots()})
 	if err != nil {
 		t.Fatal(err)
 	}
