@@ -56,6 +56,9 @@ func company(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, root := range []string{"cue.mod", "schema", "platform"} {
 		ts.Check(os.CopyFS(ts.MkAbs(root), os.DirFS(filepath.Join(repository(), root))))
 	}
+	for _, dir := range []string{"platform/policies", "platform/exceptions"} { // they are for the real company's services
+		ts.Check(os.RemoveAll(ts.MkAbs(dir)))
+	}
 	archive, err := txtar.ParseFile(filepath.Join(repository(), "cmd/reconciler/testdata/company.txtar"))
 	ts.Check(err)
 	for _, f := range archive.Files {

@@ -148,7 +148,7 @@ func between(ctx context.Context, before, after *reconcile.Fleet, old, u *render
 		}
 		d.Objects = b.Objects
 	}
-	return plan.Compute(d, assumed), nil
+	return after.JudgePlan(ctx, plan.Compute(d, assumed))
 }
 
 // dialAll reaches the clusters that the selected units are on.
@@ -270,7 +270,7 @@ func liveUnit(ctx context.Context, f *reconcile.Fleet, k *kube.Cluster, key cata
 		d.Objects = b.Objects
 	}
 	g := reconcile.Look(ctx, k, key, d.Objects, true, nil)
-	return plan.Compute(reconcile.Relate(f, k, gone, d, g.Live), g.Live), nil
+	return f.JudgePlan(ctx, plan.Compute(reconcile.Relate(f, k, gone, d, g.Live), g.Live))
 }
 
 // dial reaches one cluster and learns what it has of ours.

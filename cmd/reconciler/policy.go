@@ -298,7 +298,7 @@ func impactOf(cat *catalog.Catalog, p *catalog.Policy, survey render.Survey) imp
 }
 
 func (t *struck) add(found render.Finding) {
-	at, said := found.Diag.Pos.String(), strings.TrimSuffix(found.Diag.Message, ": "+found.Policy.Title)
+	at, said := found.Diag.Pos.String(), strings.Replace(found.Diag.Message, ": "+found.Policy.Title, "", 1)
 	for i := range t.Mistakes {
 		if m := &t.Mistakes[i]; m.At == at && m.Message == said {
 			m.Units = append(m.Units, found.Unit.String())

@@ -37,6 +37,8 @@ type Fleet struct {
 	rules      map[string]catalog.Deletions // by environment
 	consents   map[string]map[string]string // by cluster
 	generation int
+	// judgesPlans tells that there are policies on plans.
+	judgesPlans bool
 }
 
 // NewFleet is the fleet of an empty tree.
@@ -163,6 +165,10 @@ func (f *Fleet) publish(delta *render.Delta, anew bool) int {
 	}
 	for name, c := range f.declared.Catalog.Clusters {
 		f.consents[name] = c.Consents
+	}
+	f.judgesPlans = false
+	for _, p := range f.declared.Catalog.Policies {
+		f.judgesPlans = f.judgesPlans || p.Subject == "plan"
 	}
 	f.generation++
 	return f.generation

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/render"
 )
 
@@ -26,4 +27,26 @@ func (f *Fleet) WhatIf(ctx context.Context, name, text string) (*eval.Candidate,
 	}
 	s, err := f.renderer.Survey(ctx, f.units, f.declared, candidate)
 	return candidate, s, nil, err
+}
+
+// JudgePlan holds a plan against the policies on plans, and gives it back, held if
+// it breaks one. Where there are none, or it only puts things back, it costs nothing.
+func (f *Fleet) JudgePlan(ctx context.Context, p plan.Plan) (plan.Plan, error) {
+	f.published.RLock()
+	judges := f.judgesPlans
+	f.published.RUnlock()
+	if !judges || !p.Judgeable() {
+		return p, nil
+	}
+	input, err := p.Input()
+	if err != nil {
+		return p, err
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	list, err := f.renderer.JudgePlan(ctx, f.units, f.declared, p.Unit, input)
+	if err != nil {
+		return p, err
+	}
+	return p.Broken(list), nil
 }

@@ -136,7 +136,10 @@ func (l *loop) plan(ctx context.Context, live Live, d plan.Desired, seen *survey
 	if found, known := g.Objects.Members(); known {
 		l.remember(d.Unit, found)
 	}
-	p := plan.Compute(Relate(l.fleet, live, l.removal, d, g.Live), g.Live)
+	p, err := l.fleet.JudgePlan(ctx, plan.Compute(Relate(l.fleet, live, l.removal, d, g.Live), g.Live))
+	if err != nil {
+		return p, err
+	}
 	if p.Hold != nil && p.Hold.Reason == plan.HoldUnknown {
 		return p, errors.New(p.Hold.Message)
 	}

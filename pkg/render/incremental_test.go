@@ -103,7 +103,7 @@ func (c *company) edit(rt *rapid.T) {
 		"service added": c.addService, "service changed": c.changeService, "service broken": c.breakService,
 		"service mended": c.mendServices, "service renamed": c.renameService, "service moved": c.moveService,
 		"service removed": c.removeService, "needs": c.changeNeeds, "release": c.changeRelease,
-		"environment": c.changeEnvironment, "cluster": c.changeCluster, "team": c.changeTeam, "platform": c.changePlatform,
+		"environment": c.changeEnvironment, "cluster": c.changeCluster, "team": c.changeTeam, "platform": c.changePlatform, "policy": c.changePolicy,
 	}
 	edits[rapid.SampledFrom(slices.Sorted(maps.Keys(edits))).Draw(rt, "edit")](rt)
 }
@@ -278,6 +278,24 @@ func (c *company) changeTeam(rt *rapid.T) {
 		delete(c.Teams, name)
 	}
 	c.Stray = rapid.IntRange(0, 5).Draw(rt, "stray") == 0
+}
+
+// changePolicy brings a policy in, changes what becomes of who breaks it, breaks
+// it, or excepts from it.
+func (c *company) changePolicy(rt *rapid.T) {
+	how := rapid.SampledFrom([]string{"", "warn", "warn until 2027-01-01", "deny", "other", "broken", "excepted"}).Draw(rt, "policy")
+	c.Policies = map[string]string{}
+	switch how {
+	case "":
+	case "excepted":
+		c.Policies = policies("deny", 8080, "2027-01-01")
+	case "other":
+		c.Policies = policies("deny", 8081, "")
+	case "broken":
+		c.Policies = policies("sometimes", 8080, "")
+	default:
+		c.Policies = policies(how, 8080, "")
+	}
 }
 
 func (c *company) changePlatform(rt *rapid.T) {

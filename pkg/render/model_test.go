@@ -56,6 +56,7 @@ type world struct {
 	es     *eval.State
 	st     *render.State
 	commit int
+	today  string
 }
 
 func newEvaluator(t testing.TB) *eval.Evaluator {
@@ -125,7 +126,7 @@ func (w *world) step(es *eval.State, st *render.State) (eval.Delta, render.Delta
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r := &render.Renderer{Evaluator: w.eval}
+	r := &render.Renderer{Evaluator: w.eval, Today: w.today}
 	delta, err := r.Advance(context.Background(), st, es, declared)
 	if err != nil {
 		w.t.Fatal(err)
@@ -189,6 +190,7 @@ type company struct {
 	Clusters     map[string]string // by name: region; "broken" breaks it
 	Platform     platformEdit
 	Stray        bool
+	Policies     map[string]string // by path, as text
 }
 
 type service struct {
@@ -252,7 +254,7 @@ func newCompany() company {
 func (c company) write(base files) files {
 	out := files{}
 	for name, text := range base {
-		if !strings.HasPrefix(name, "platform/clusters/") {
+		if !strings.HasPrefix(name, "platform/clusters/") && !strings.HasPrefix(name, "platform/policies/") && !strings.HasPrefix(name, "platform/exceptions/") {
 			out[name] = text
 		}
 	}
@@ -280,6 +282,7 @@ func (c company) write(base files) files {
 		}
 		out["platform/clusters/"+name+"/cluster.cue"] = fmt.Sprintf("package cluster\n\nimport \"fairway.dev/schema\"\n\nschema.#Cluster & {\n\tname: %q\n\tdescription: \"A cluster called %s.\"\n\tregion: %q\n\tzones: [\"a\"]\n\tconnection: context: %q\n\tingress: {class: \"public\", namespace: \"ingress\"}\n\tmonitoring: namespace: \"monitoring\"\n%s}\n", name, name, region, name, extra)
 	}
+	maps.Copy(out, c.Policies)
 	if c.Stray {
 		out["teams/alpha/notes.cue"] = "package notes\n"
 	}

@@ -80,6 +80,12 @@ func (f *fleet) platform(top string) error {
 			return fmt.Errorf("copy the platform: %w", err)
 		}
 	}
+	// The company's policies and exceptions are for the company's services.
+	for _, dir := range []string{"platform/policies", "platform/exceptions"} {
+		if err := os.RemoveAll(filepath.Join(f.dir, dir)); err != nil {
+			return err
+		}
+	}
 	entries, err := os.ReadDir(filepath.Join(f.dir, "platform/clusters"))
 	if err != nil {
 		return fmt.Errorf("read the clusters: %w", err)

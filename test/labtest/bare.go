@@ -8,9 +8,15 @@ import (
 )
 
 // Bare takes out of the clusters declared below a folder what a cluster has once,
-// for everybody, and how large it is. Companies of tests share planes, where there
+// for everybody, and how large it is, and the policies and exceptions of the example
+// company, which are for its own services. Companies of tests share planes, where there
 // can be one of each class only, and have no more to do with the example's nodes.
 func Bare(dir string) error {
+	for _, part := range []string{"policies", "exceptions"} {
+		if err := os.RemoveAll(filepath.Join(dir, "platform", part)); err != nil {
+			return fmt.Errorf("make a company without guardrails: %w", err)
+		}
+	}
 	blocks := regexp.MustCompile(`(?ms)^\t(baseline|nodes|capacity): \{$.*?^\t\}\n`)
 	files, err := filepath.Glob(filepath.Join(dir, "platform", "clusters", "*", "cluster.cue"))
 	if err != nil {

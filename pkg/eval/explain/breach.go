@@ -60,6 +60,9 @@ func breach(e errors.Error, file string, in map[string]any) (protocol.Violation,
 		if s.code == "conflict" {
 			v.Message = fmt.Sprintf("is %s", valueAt(in, v.Field))
 		}
+		if s.code == "out-of-bounds" && m[2] == "!=" {
+			v.Message = m[1] + " is not allowed"
+		}
 		v.Message, v.Fix = clip(v.Message), clip(v.Fix)
 		return v, s.code
 	}

@@ -1,6 +1,8 @@
 package syntax
 
 import (
+	"strings"
+
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/token"
 )
@@ -33,6 +35,24 @@ func ShapeAt(files []*ast.File, path ...string) *Shape {
 		s.take(e)
 	}
 	return s
+}
+
+// TextAt is a text as it is written at a path of files; "" where it is none.
+func TextAt(files []*ast.File, path ...string) string {
+	var e ast.Expr
+	for _, f := range files {
+		e = &ast.StructLit{Elts: f.Decls}
+		for _, label := range path {
+			values := valuesOf(e, label)
+			if e = nil; len(values) > 0 {
+				e = values[0]
+			}
+		}
+	}
+	if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+		return strings.Trim(lit.Value, `"`)
+	}
+	return ""
 }
 
 // valuesOf are the values a struct gives a field.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
 
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/explain"
@@ -44,6 +46,18 @@ func definitionOf(k protocol.Kind) string {
 // declare evaluates one declaration to data.
 func (s *session) declare(q protocol.Declare) protocol.Answer {
 	inst := s.instance(q.Dir, q.Files, "")
+	a := s.evaluated(q, inst)
+	if q.Kind != protocol.Policy {
+		return a
+	}
+	owner := cmp.Or(syntax.TextAt(inst.Files, q.Field, "owner"), "the owner of "+q.Dir)
+	for i := range a.Faults {
+		a.Faults[i].Hint = strings.TrimPrefix(a.Faults[i].Hint+"; this is for "+owner+" to mend, and until then no service changes", "; ")
+	}
+	return a
+}
+
+func (s *session) evaluated(q protocol.Declare, inst *build.Instance) protocol.Answer {
 	a := protocol.Answer{Imports: syntax.Imports(inst), Positions: syntax.Positions(inst.Files, q.Field)}
 	r := explain.Reading{Dir: q.Dir, Field: q.Field, Written: a.Positions, Def: s.definition(q.Kind, inst.Files)}
 	if inst.Err != nil {

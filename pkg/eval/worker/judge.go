@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -24,6 +25,7 @@ type policy struct {
 	rule    cue.Value
 	shape   *syntax.Shape
 	subject string
+	fix     string
 	where   where
 }
 
@@ -58,6 +60,7 @@ func (s *session) policyOf(r protocol.Rule) (*policy, *protocol.Fault) {
 	if err := p.rule.Err(); err != nil {
 		return nil, &explain.Reading{Dir: r.Dir, Field: r.Name}.Faults(err)[0]
 	}
+	p.fix, _ = v.LookupPath(cue.ParsePath("fix")).String()
 	p.subject, _ = v.LookupPath(cue.ParsePath("subject")).String()
 	if w := v.LookupPath(cue.ParsePath("where")); w.Exists() {
 		if raw, err := w.MarshalJSON(); err == nil {
@@ -172,7 +175,11 @@ func (s *session) breaches(p *policy, in map[string]any) ([]protocol.Violation, 
 func (s *session) decide(p *policy, in map[string]any) ([]protocol.Violation, *protocol.Fault) {
 	v := p.rule.FillPath(cue.ParsePath("in"), s.ctx.Encode(in))
 	if err := v.LookupPath(cue.ParsePath("in")).Validate(cue.Concrete(true), cue.Final()); err != nil {
-		return explain.Breaches(err, p.file, in), nil
+		found := explain.Breaches(err, p.file, in)
+		for i := range found {
+			found[i].Fix = cmp.Or(p.fix, found[i].Fix)
+		}
+		return found, nil
 	}
 	said := v.LookupPath(cue.ParsePath("mistakes"))
 	if !said.Exists() {
