@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/health"
 )
 
 // UnitKey names the unit of work, failure, status and URL: one service in one
@@ -204,6 +205,9 @@ type Catalog struct {
 	Releases     map[ReleaseKey]*Release
 	// Signing says whose signatures commits must carry; nil where that is not declared.
 	Signing *Declared
+	// Health are the rules for kinds that Kubernetes does not know, by the name of
+	// their file. Example: "certificate.cert-manager.io".
+	Health map[string]*health.Rules
 }
 
 // New is an empty catalog.
@@ -211,6 +215,6 @@ func New() *Catalog {
 	return &Catalog{
 		Teams: map[string]*Team{}, Services: map[string]*Service{},
 		Environments: map[string]*Environment{}, Clusters: map[string]*Cluster{},
-		Releases: map[ReleaseKey]*Release{},
+		Releases: map[ReleaseKey]*Release{}, Health: map[string]*health.Rules{},
 	}
 }

@@ -24,7 +24,7 @@ type place struct {
 	// field is the one top-level field that holds it; empty for the whole file.
 	field string
 
-	team, service, environment, cluster string
+	team, service, environment, cluster, health string
 }
 
 // source is the file people are sent to. Example: "teams/shop/checkout/service.cue".
@@ -39,6 +39,8 @@ func (p place) name() string {
 		return p.environment
 	case protocol.Cluster:
 		return p.cluster
+	case protocol.Health:
+		return p.health
 	}
 	return p.service
 }
@@ -66,6 +68,8 @@ func placeOf(file string) (place, bool) {
 		return place{kind: protocol.Release, dir: dir, file: base, field: service, environment: parts[1], team: parts[3], service: service}, true
 	case strings.HasPrefix(file, "platform/clusters/") && len(parts) == 4 && base == "cluster.cue":
 		return place{kind: protocol.Cluster, dir: dir, file: base, cluster: parts[2]}, true
+	case dir == healthDir:
+		return place{kind: protocol.Health, dir: dir, file: base, health: strings.TrimSuffix(base, ".cue")}, true
 	case dir == signingDir:
 		return signing(), true
 	}
@@ -86,6 +90,9 @@ func beside(parts []string) bool {
 
 // signingDir is where it is declared whose signatures commits must carry.
 const signingDir = "platform/signing"
+
+// healthDir is where it is declared how objects of some kinds are doing, a file a kind.
+const healthDir = "platform/health"
 
 func signing() place {
 	return place{kind: protocol.Signing, dir: signingDir, file: "signing.cue", whole: true}
@@ -108,5 +115,5 @@ func stray(file string) bool {
 // platformFile reports whether a file is part of what declarations import.
 func platformFile(file string) bool {
 	return strings.HasSuffix(file, ".cue") && (strings.HasPrefix(file, "schema/") || strings.HasPrefix(file, "platform/")) &&
-		!strings.HasPrefix(file, "platform/clusters/") && !strings.HasPrefix(file, signingDir+"/")
+		!strings.HasPrefix(file, "platform/clusters/") && !strings.HasPrefix(file, signingDir+"/") && !strings.HasPrefix(file, healthDir+"/")
 }

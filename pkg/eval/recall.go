@@ -23,9 +23,9 @@ func (e *entry) killed() bool {
 }
 
 // recalled are the kinds whose last good version matters while they are broken:
-// what runs, where it runs, and what its namespace is called.
+// what runs, where it runs, what its namespace is called, and what is waited for.
 func recalled(k protocol.Kind) bool {
-	return k == protocol.Service || k == protocol.Environment || k == protocol.Team
+	return k == protocol.Service || k == protocol.Environment || k == protocol.Team || k == protocol.Health
 }
 
 // recall finds, for each broken service, environment and team, the newest earlier

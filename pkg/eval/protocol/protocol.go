@@ -42,6 +42,7 @@ const (
 	Cluster     Kind = "cluster"
 	Release     Kind = "release"
 	Signing     Kind = "signing"
+	Health      Kind = "health"
 )
 
 // Declare asks for one declaration to be evaluated.

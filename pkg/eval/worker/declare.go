@@ -33,6 +33,8 @@ func definitionOf(k protocol.Kind) string {
 		return "#Release"
 	case protocol.Signing:
 		return "#Signing"
+	case protocol.Health:
+		return "#Health"
 	}
 	return ""
 }
