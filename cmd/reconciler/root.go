@@ -49,7 +49,7 @@ Exit codes: 0 ok, 1 a negative answer (mistakes, differences, unhealthy),
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "color the output: auto, always or never")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "say more on stderr")
 	root.AddCommand(
-		newVet(a), newFmt(a), newRender(a), newPlan(a), newExplain(a),
+		newVet(a), newFmt(a), newRender(a), newPlan(a), newExplain(a), newWhy(a),
 		newApply(a), newStatus(a), newWait(a), newDrift(a),
 		newUp(a), newServe(a), newRBAC(a), newAudit(a), newVersion(a), newDocs(a),
 	)

@@ -29,6 +29,8 @@ func (q Question) Check(a Answer) error {
 		wrong = wrongData(a.Data)
 	case q.Unit != nil:
 		wrong = wrongOutput(a.Data)
+	case q.Why != nil && a.Why == nil:
+		wrong = "it tells of nothing"
 	case q.Reference && len(a.Reference) == 0:
 		wrong = "it documents nothing"
 	}

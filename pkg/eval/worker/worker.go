@@ -91,6 +91,8 @@ func answerTo(s **session, q protocol.Question) (a protocol.Answer) {
 		return (*s).declare(*q.Declare)
 	case q.Unit != nil:
 		return (*s).render(*q.Unit)
+	case q.Why != nil:
+		return (*s).why(*q.Why)
 	case q.Reference:
 		return (*s).reference()
 	}
