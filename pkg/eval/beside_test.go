@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/fairway-dev/fairway/pkg/eval"
-	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 )
 
 const mapService = "package service\n\nimport \"fairway.dev/platform/paths/manifests\"\n\nmanifests.#Service & {\n\tname: \"map\"\n\tdescription: \"Shows a map of the town.\"\n\timage: \"registry.example.com/shop/map\"\n}\n"
@@ -51,7 +51,7 @@ func TestBeside(t *testing.T) {
 	// step advances to the folder as it is, and holds that a start from nothing sees the same.
 	step := func(name, want string) {
 		t.Helper()
-		tree, err := git.OpenDir(dir, git.DirOptions{Roots: eval.Roots()})
+		tree, err := folder.Open(dir, folder.Options{Roots: eval.Roots()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,11 +10,12 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/folder"
 )
 
 // TestHealthOfKinds holds the platform's own rules against what controllers report.
 func TestHealthOfKinds(t *testing.T) {
-	tree, err := git.OpenDir("../..", git.DirOptions{Roots: eval.Roots()})
+	tree, err := folder.Open("../..", folder.Options{Roots: eval.Roots()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func TestHealthMistakes(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		tree, err := git.OpenDir(dir, git.DirOptions{Roots: eval.Roots()})
+		tree, err := folder.Open(dir, folder.Options{Roots: eval.Roots()})
 		if err != nil {
 			t.Fatal(err)
 		}
