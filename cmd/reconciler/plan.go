@@ -165,6 +165,7 @@ func (a *app) dialAll(ctx context.Context, f *reconcile.Fleet, sel selector, kub
 			closeAll(live)
 			return nil, err
 		}
+		k.SetHealth(f.Health())
 		live[name] = k
 	}
 	return live, nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/health"
 )
 
 // UnitKey names the unit of work, failure, status and URL: one service in one
@@ -241,6 +242,9 @@ type Catalog struct {
 	// Policies are the guardrails, Exceptions who is free of them.
 	Policies   map[string]*Policy
 	Exceptions map[string]*Exception
+	// Health are the rules for kinds that Kubernetes does not know, by the name of
+	// their file. Example: "certificate.cert-manager.io".
+	Health map[string]*health.Rules
 }
 
 // New is an empty catalog.
@@ -249,5 +253,6 @@ func New() *Catalog {
 		Teams: map[string]*Team{}, Services: map[string]*Service{},
 		Environments: map[string]*Environment{}, Clusters: map[string]*Cluster{},
 		Releases: map[ReleaseKey]*Release{}, Policies: map[string]*Policy{}, Exceptions: map[string]*Exception{},
+		Health: map[string]*health.Rules{},
 	}
 }

@@ -3,14 +3,17 @@ package eval
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
+	"github.com/fairway-dev/fairway/pkg/health"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/secret"
 	"github.com/fairway-dev/fairway/pkg/signature"
@@ -28,6 +31,8 @@ func (e *entry) check(found secret.Finder) diag.List {
 		return list
 	case e.place.kind == protocol.Signing:
 		return e.checkKeys()
+	case e.place.kind == protocol.Health:
+		return e.checkHealth()
 	}
 	var named struct {
 		Name string `json:"name"`
@@ -61,6 +66,30 @@ func (e *entry) checkKeys() diag.List {
 		Code: "signing", Severity: diag.Error, Pos: e.at("signers"), Message: err.Error(),
 		Hint: "keys are written as gpg --export --armor and .pub files have them, each with one signer",
 	}}
+}
+
+// checkHealth compiles the rules of a kind, which CUE sees as text only, and holds
+// the kind to its file, so that no kind has rules in two.
+func (e *entry) checkHealth() diag.List {
+	rules, err := health.Parse(e.result.Data)
+	var wrong *health.FieldError
+	if errors.As(err, &wrong) {
+		return diag.List{{
+			Code: "health", Severity: diag.Error, Pos: e.at(wrong.Field), Message: err.Error(),
+			Hint: "write an expression in CEL over object; https://cel.dev tells the language",
+		}}
+	}
+	if err != nil {
+		return diag.List{{Code: "health", Severity: diag.Error, Pos: e.at("rules"), Message: err.Error()}}
+	}
+	if want := strings.ToLower(rules.Kind.Kind) + "." + rules.Kind.Group; want != e.place.health {
+		return diag.List{{
+			Code: "name", Severity: diag.Error, Pos: e.at("kind"), Message: fmt.Sprintf("the health of %s stands in %s", rules.Kind.Kind, e.place.source()),
+			Hint: fmt.Sprintf("rename the file to %s.cue", want),
+		}}
+	}
+	e.rules = rules
+	return nil
 }
 
 // commit puts one evaluated declaration into the state; nil takes it out.
@@ -202,6 +231,8 @@ func (st *State) forget(p place) {
 		delete(c.Policies, p.guardrail)
 	case protocol.Exception:
 		delete(c.Exceptions, p.guardrail)
+	case protocol.Health:
+		delete(c.Health, p.health)
 	}
 }
 
@@ -230,6 +261,10 @@ func (e *entry) put(c *catalog.Catalog) {
 		exception := &catalog.Exception{Declared: d}
 		_ = json.Unmarshal(d.Data, exception) // typed by the schema
 		c.Exceptions[p.guardrail] = exception
+	case protocol.Health:
+		if rules := e.standingRules(); rules != nil {
+			c.Health[p.health] = rules
+		}
 	}
 }
 
@@ -239,6 +274,20 @@ func (e *entry) standing(d catalog.Declared) json.RawMessage {
 		return e.good.result.Data
 	}
 	return d.Data
+}
+
+// standingRules are a kind's rules, or those of their last good version.
+func (e *entry) standingRules() *health.Rules {
+	if e.good != nil {
+		return e.good.standingRules()
+	}
+	if len(e.diags) > 0 {
+		return nil
+	}
+	if e.rules == nil { // it was kept, and is read for the first time
+		e.rules, _ = health.Parse(e.result.Data)
+	}
+	return e.rules
 }
 
 func teamOf(d catalog.Declared, standing json.RawMessage) *catalog.Team {

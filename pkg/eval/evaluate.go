@@ -20,6 +20,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/health"
 	"github.com/fairway-dev/fairway/pkg/secret"
 )
 
@@ -69,6 +70,7 @@ type entry struct {
 	result  result
 	diags   diag.List
 	service *catalog.Service // of a service, once it was decoded
+	rules   *health.Rules    // of a kind's health, once they were compiled
 	// good is the newest earlier version that evaluates, of a broken service or
 	// environment.
 	good *entry

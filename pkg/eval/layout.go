@@ -24,7 +24,7 @@ type place struct {
 	// field is the one top-level field that holds it; empty for the whole file.
 	field string
 
-	team, service, environment, cluster string
+	team, service, environment, cluster, health string
 	// guardrail is the name of a policy or an exception.
 	guardrail string
 }
@@ -43,6 +43,8 @@ func (p place) name() string {
 		return p.cluster
 	case protocol.Policy, protocol.Exception:
 		return p.guardrail
+	case protocol.Health:
+		return p.health
 	}
 	return p.service
 }
@@ -74,6 +76,8 @@ func placeOf(file string) (place, bool) {
 		return guardrail(protocol.Policy, dir, base), true
 	case dir == exceptionsDir:
 		return guardrail(protocol.Exception, dir, base), true
+	case dir == healthDir:
+		return place{kind: protocol.Health, dir: dir, file: base, health: strings.TrimSuffix(base, ".cue")}, true
 	case dir == signingDir:
 		return signing(), true
 	}
@@ -101,6 +105,9 @@ func inFolder(parts []string) bool {
 
 // signingDir is where it is declared whose signatures commits must carry.
 const signingDir = "platform/signing"
+
+// healthDir is where it is declared how objects of some kinds are doing, a file a kind.
+const healthDir = "platform/health"
 
 func signing() place {
 	return place{kind: protocol.Signing, dir: signingDir, file: "signing.cue", whole: true}
@@ -135,6 +142,6 @@ func stray(file string) bool {
 // platformFile reports whether a file is part of what declarations import.
 func platformFile(file string) bool {
 	return strings.HasSuffix(file, ".cue") && (strings.HasPrefix(file, "schema/") || strings.HasPrefix(file, "platform/")) &&
-		!strings.HasPrefix(file, "platform/clusters/") && !strings.HasPrefix(file, signingDir+"/") &&
+		!strings.HasPrefix(file, "platform/clusters/") && !strings.HasPrefix(file, signingDir+"/") && !strings.HasPrefix(file, healthDir+"/") &&
 		!strings.HasPrefix(file, policiesDir+"/") && !strings.HasPrefix(file, exceptionsDir+"/")
 }

@@ -23,10 +23,10 @@ func (e *entry) killed() bool {
 }
 
 // recalled are the kinds whose last good version matters while they are broken:
-// what runs, where it runs, what its namespace is called, and whether a cluster has
-// a unit of its own.
+// what runs, where it runs, what its namespace is called, whether a cluster has a
+// unit of its own, and what is waited for.
 func recalled(k protocol.Kind) bool {
-	return k == protocol.Service || k == protocol.Environment || k == protocol.Team || k == protocol.Cluster
+	return k == protocol.Service || k == protocol.Environment || k == protocol.Cluster || k == protocol.Team || k == protocol.Health
 }
 
 // recall finds, for each broken service, environment, team and cluster, the newest earlier

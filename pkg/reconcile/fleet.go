@@ -12,6 +12,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/health"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/render"
 )
@@ -36,6 +37,7 @@ type Fleet struct {
 	drift      map[string]catalog.DriftMode
 	rules      map[string]catalog.Deletions // by environment
 	consents   map[string]map[string]string // by cluster
+	health     []*health.Rules
 	generation int
 }
 
@@ -139,11 +141,20 @@ func (f *Fleet) Unsettled() bool {
 	return f.declared.Unsettled() || f.units.Unsettled()
 }
 
+// Health are the rules for kinds that Kubernetes does not know, as the last whole
+// tree has them.
+func (f *Fleet) Health() []*health.Rules {
+	f.published.RLock()
+	defer f.published.RUnlock()
+	return f.health
+}
+
 // publish shows the loops what changed. After a start from nothing the delta
 // does not say what went since the last whole tree, so that is found here.
 func (f *Fleet) publish(delta *render.Delta, anew bool) int {
 	f.published.Lock()
 	defer f.published.Unlock()
+	f.health = slices.Collect(maps.Values(f.declared.Catalog.Health))
 	if anew {
 		for key := range f.standing {
 			if f.units.Units[key] == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/health"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/plan"
 )
@@ -33,6 +34,7 @@ type Live interface {
 	MarkClean(id object.ID, uid string, mark cluster.Mark)
 	SaveMarks(path string) error
 	LoadMarks(path string) error
+	SetHealth(rules []*health.Rules)
 	Events() <-chan kube.Event
 	Stats() kube.Stats
 	Close()

@@ -137,6 +137,7 @@ func (l *loop) join(ctx context.Context) (Live, error) {
 	if err != nil {
 		return nil, err
 	}
+	live.SetHealth(l.fleet.Health())
 	if err := live.LoadMarks(l.marks); err != nil {
 		l.log.Debug("clean marks are not used", "cluster", l.name, "err", err)
 	}

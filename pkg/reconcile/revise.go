@@ -39,6 +39,9 @@ func (l *loop) revise(ctx context.Context, t target, changed, removed []catalog.
 	keys = append(keys, waiting...)
 	live := l.live
 	l.mu.Unlock()
+	if live != nil {
+		live.SetHealth(l.fleet.Health())
+	}
 	if first && live != nil {
 		l.all()
 		return

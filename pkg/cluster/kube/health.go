@@ -1,37 +1,80 @@
 package kube
 
 import (
-	"github.com/argoproj/argo-cd/gitops-engine/pkg/health"
+	"maps"
+
+	engine "github.com/argoproj/argo-cd/gitops-engine/pkg/health"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairway-dev/fairway/pkg/cluster"
+	"github.com/fairway-dev/fairway/pkg/health"
 )
 
 // maxMessage is how much of a health message is kept of each object.
 const maxMessage = 256
 
-// healthOf asks gitops-engine how an object is doing. Kinds without a notion
+// judges are the rules that the platform declares, by kind.
+type judges map[schema.GroupKind]*health.Rules
+
+// SetHealth has objects judged by rules from now on. Kinds whose rules changed are
+// listed anew where they are watched; rules that are as they were cost no request.
+func (c *Cluster) SetHealth(rules []*health.Rules) {
+	next := judges{}
+	for _, r := range rules {
+		next[schema.GroupKind{Group: r.Kind.Group, Kind: r.Kind.Kind}] = r
+	}
+	c.judging.Lock()
+	defer c.judging.Unlock()
+	before := c.index.judging()
+	c.index.judges.Store(&next)
+	for gk := range both(before, next) {
+		if !before[gk].Equal(next[gk]) {
+			c.watchAnew(gk)
+		}
+	}
+}
+
+func both(a, b judges) judges {
+	out := maps.Clone(b)
+	maps.Copy(out, a)
+	return out
+}
+
+// judging are the rules at present.
+func (x *index) judging() judges {
+	if j := x.judges.Load(); j != nil {
+		return *j
+	}
+	return judges{}
+}
+
+// healthOf asks the platform's rules and else gitops-engine how an object is doing. Kinds without a notion
 // of health are HealthUnknown. Where the assessment itself fails, the object
 // counts as progressing: it is not shown to be well.
-func healthOf(fields map[string]any) (status cluster.HealthStatus, message string) {
+func (j judges) healthOf(fields map[string]any) (status cluster.HealthStatus, message string) {
 	defer func() {
 		if r := recover(); r != nil { // the assessors trust their input; a cluster's content is not to be trusted
 			status, message = cluster.Progressing, "health could not be assessed"
 		}
 	}()
 	u := &unstructured.Unstructured{Object: fields}
-	if health.GetHealthCheckFunc(u.GroupVersionKind()) == nil && u.GetDeletionTimestamp() == nil {
+	if rules := j[u.GroupVersionKind().GroupKind()]; rules != nil && u.GetDeletionTimestamp() == nil {
+		told, message := rules.Assess(fields)
+		return cluster.HealthStatus(told), message
+	}
+	if engine.GetHealthCheckFunc(u.GroupVersionKind()) == nil && u.GetDeletionTimestamp() == nil {
 		return cluster.HealthUnknown, ""
 	}
 	u.Object = assessed(fields)
-	got, err := health.GetResourceHealth(u, nil)
-	if err != nil || got != nil && got.Status == health.HealthStatusUnknown {
+	got, err := engine.GetResourceHealth(u, nil)
+	if err != nil || got != nil && got.Status == engine.HealthStatusUnknown {
 		return cluster.Progressing, "health could not be assessed"
 	}
 	if got == nil {
 		return cluster.HealthUnknown, ""
 	}
-	if got.Status == health.HealthStatusHealthy {
+	if got.Status == engine.HealthStatusHealthy {
 		return cluster.Healthy, ""
 	}
 	return cluster.HealthStatus(got.Status), got.Message[:min(len(got.Message), maxMessage)]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -17,6 +18,8 @@ import (
 // by the watches and by the answers to our own writes, whichever comes first,
 // and keeps no manifests.
 type index struct {
+	judges atomic.Pointer[judges]
+
 	hasher owned.Hasher
 	events *events
 	now    func() time.Time
@@ -55,7 +58,7 @@ func newIndex(e *events, now func() time.Time) *index {
 }
 
 func (x *index) record(fields map[string]any, by string) record {
-	return recordOf(&x.hasher, fields, by)
+	return recordOf(&x.hasher, x.judging(), fields, by)
 }
 
 // kind gives the part for a kind. The caller holds the lock.

@@ -86,6 +86,7 @@ type Cluster struct {
 	index     *index
 	events    *events
 	inventory *inventory.Inventory
+	judging   sync.Mutex // held while the rules of health change
 
 	running context.Context // ends with Close; watches live as long
 	stop    context.CancelFunc

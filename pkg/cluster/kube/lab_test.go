@@ -34,6 +34,7 @@ func TestOnLab(t *testing.T) {
 		"delete guarded":    testDeleteGuarded,
 		"absent":            testAbsent,
 		"kind appears":      testKindAppears,
+		"health rules":      testHealthRules,
 		"restart":           testRestart,
 		"inventory":         testInventory,
 		"inventory lost":    testInventoryLost,

@@ -47,7 +47,7 @@ func (r *record) entry() cluster.Entry {
 // recordOf takes from an object what is kept of it. Anyone may have written
 // anything into it: odd content gives an odd record, and never a panic. With
 // no manager given, the one named on the object's own unit annotation counts.
-func recordOf(h *owned.Hasher, fields map[string]any, by string) record {
+func recordOf(h *owned.Hasher, j judges, fields map[string]any, by string) record {
 	meta, _ := fields["metadata"].(map[string]any)
 	r := record{
 		unit:    shared(object.Annotation(fields, object.AnnotationUnit)),
@@ -72,7 +72,7 @@ func recordOf(h *owned.Hasher, fields map[string]any, by string) record {
 	if r.mark = mark; ours {
 		r.flags |= managed
 	}
-	r.health, r.message = healthOf(fields)
+	r.health, r.message = j.healthOf(fields)
 	if held := finalizersOf(meta); held != "" && r.flags&deleting != 0 {
 		r.message = "it waits for whoever set " + held
 	}

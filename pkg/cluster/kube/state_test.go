@@ -195,7 +195,7 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		recordOf(&h, fields, "")
+		recordOf(&h, nil, fields, "")
 	})
 }
 
@@ -204,7 +204,7 @@ func BenchmarkRecord(b *testing.B) {
 	var h owned.Hasher
 	b.ReportAllocs()
 	for b.Loop() {
-		recordOf(&h, fields, "")
+		recordOf(&h, nil, fields, "")
 	}
 }
 

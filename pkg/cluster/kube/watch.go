@@ -95,16 +95,35 @@ func (c *Cluster) watch(gk schema.GroupKind, res resource) *watching {
 		}
 		k.watch.stop()
 	}
+	c.open(gk, k, &watching{res: res, synced: make(chan struct{}), down: x.now()})
+	return k.watch
+}
+
+// open begins a watch. The caller holds the index's lock.
+func (c *Cluster) open(gk schema.GroupKind, k *kindIndex, w *watching) {
 	ctx, stop := context.WithCancel(klog.NewContext(c.running, c.quietLog()))
-	k.watch = &watching{res: res, stop: stop, synced: make(chan struct{}), down: x.now()}
-	c.kinds.prefer(res.Kind)
-	f := &feed{index: x, kind: k, gk: gk, watch: k.watch, api: c.client.streams.Resource(res.gvr()), silence: c.opts.Silence}
+	w.stop, k.watch = stop, w
+	c.kinds.prefer(w.res.Kind)
+	f := &feed{index: c.index, kind: k, gk: gk, watch: w, api: c.client.streams.Resource(w.res.gvr()), silence: c.opts.Silence}
 	log := c.quietLog()
 	reflector := cache.NewReflectorWithOptions(f.listWatch(), nil, f, cache.ReflectorOptions{
-		Logger: &log, Name: c.opts.Name + " " + res.Kind.String(), TypeDescription: res.Kind.String(),
+		Logger: &log, Name: c.opts.Name + " " + w.res.Kind.String(), TypeDescription: w.res.Kind.String(),
 	})
 	c.done.Go(func() { reflector.RunWithContext(ctx) })
-	return k.watch
+}
+
+// watchAnew lists a kind and watches it again, if it is watched. What is known of its
+// objects stays known meanwhile, and how they are doing is news if it changed.
+func (c *Cluster) watchAnew(gk schema.GroupKind) {
+	c.index.mu.Lock()
+	defer c.index.mu.Unlock()
+	k := c.index.kinds[gk]
+	if k == nil || k.watch == nil {
+		return
+	}
+	old := k.watch
+	old.stop()
+	c.open(gk, k, &watching{res: old.res, synced: old.synced, down: old.down})
 }
 
 // quietLog passes client-go's own log on as debug lines: what it reports is

@@ -45,6 +45,7 @@ const (
 	Signing     Kind = "signing"
 	Policy      Kind = "policy"
 	Exception   Kind = "exception"
+	Health      Kind = "health"
 )
 
 // Declare asks for one declaration to be evaluated.

@@ -37,6 +37,8 @@ func definitionOf(k protocol.Kind) string {
 		return "#Policy"
 	case protocol.Exception:
 		return "#Exception"
+	case protocol.Health:
+		return "#Health"
 	}
 	return ""
 }

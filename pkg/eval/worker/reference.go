@@ -20,7 +20,7 @@ func (s *session) reference() protocol.Answer {
 	if err != nil {
 		return protocol.Answer{Faults: explain.Reading{Dir: "schema"}.Faults(err)}
 	}
-	for _, name := range []string{"Team", "Service", "Environment", "Cluster", "Release", "Signing", "Signer", "Policy", "Exception"} {
+	for _, name := range []string{"Team", "Service", "Environment", "Cluster", "Release", "Signing", "Signer", "Policy", "Exception", "Health"} {
 		docs = s.document(docs, name, schema.LookupPath(cue.MakePath(cue.Def("#"+name))))
 	}
 	for _, dir := range s.paths() {
