@@ -14,6 +14,12 @@ type (
 	Output = protocol.Output
 	// Claim is a value of which there is only one in the fleet.
 	Claim = protocol.Claim
+	// Provenance is what set a field; Line and Input are parts of it.
+	Provenance = protocol.Provenance
+	// Line is a line of CUE.
+	Line = protocol.Line
+	// Input is a part of a unit's input.
+	Input = protocol.Input
 	// Fault is a mistake found by evaluation, before it is known whose it is.
 	Fault = protocol.Fault
 	// FieldDoc is one field of what may be declared.

@@ -238,6 +238,16 @@ func (f *Fleet) Bundle(ctx context.Context, u *render.Unit) (render.Bundle, erro
 	return f.renderer.Bundle(ctx, f.units, f.declared, u)
 }
 
+// Why says what set a field of an object of a unit.
+func (f *Fleet) Why(ctx context.Context, key catalog.UnitKey, kind, name string, field []string) (render.Because, diag.List, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.units.Units[key] == nil {
+		return render.Because{}, nil, fmt.Errorf("there is no unit %s", key)
+	}
+	return f.renderer.Why(ctx, f.units, f.declared, key, kind, name, field)
+}
+
 // Applied gives the objects of a bundle that was rendered earlier, if the cache
 // still has them.
 func (f *Fleet) Applied(key cache.Key) ([]object.Object, bool) { return f.renderer.Objects(key) }

@@ -174,8 +174,8 @@ func (r Reading) nearest(field string) diag.Position {
 	return first
 }
 
-// at looks a field up in the definition, through the names that people choose.
-func (r Reading) at(field string) cue.Value {
+// At looks a field up in the definition, through the names that people choose.
+func (r Reading) At(field string) cue.Value {
 	v := r.Def
 	if field == "" || !v.Exists() {
 		return v
@@ -198,7 +198,7 @@ func (r Reading) at(field string) cue.Value {
 
 // allowed lists the fields that could stand beside one.
 func (r Reading) allowed(field string) []string {
-	group := r.at(field[:max(strings.LastIndexByte(field, '.'), 0)])
+	group := r.At(field[:max(strings.LastIndexByte(field, '.'), 0)])
 	if !group.Exists() {
 		return nil
 	}
@@ -216,7 +216,7 @@ func (r Reading) allowed(field string) []string {
 // meaning is what the definition says a field is.
 func (r Reading) meaning(field string) string {
 	var text string
-	v := r.at(field)
+	v := r.At(field)
 	if !v.Exists() {
 		return ""
 	}

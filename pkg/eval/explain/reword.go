@@ -74,7 +74,7 @@ func (r Reading) shorten(f *protocol.Fault) {
 	parts := strings.Split(f.Field, ".")
 	for i := 1; i < len(parts); i++ {
 		field := strings.Join(parts[:i], ".")
-		if r.at(field).Exists() {
+		if r.At(field).Exists() {
 			continue
 		}
 		f.Field = field

@@ -31,6 +31,8 @@ func (q Question) Check(a Answer) error {
 		wrong = wrongOutput(a.Data)
 	case q.Judge != nil:
 		wrong = q.Judge.wrong(a.Judged)
+	case q.Why != nil && a.Why == nil:
+		wrong = "it tells of nothing"
 	case q.Reference && len(a.Reference) == 0:
 		wrong = "it documents nothing"
 	}

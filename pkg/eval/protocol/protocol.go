@@ -24,6 +24,55 @@ type Question struct {
 	Judge    *Judge    `json:"judge,omitempty"`
 	// Reference asks for the documentation of everything that may be declared.
 	Reference bool `json:"reference,omitempty"`
+	// Why asks what set a field of an object.
+	Why *Why `json:"why,omitempty"`
+}
+
+// Why asks what set one field of one object of a unit.
+type Why struct {
+	Unit
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	// Field is the way to the field, list places as numbers.
+	Field []string `json:"field"`
+}
+
+// Provenance is what set a field.
+type Provenance struct {
+	// Value is the field as it is, in JSON.
+	Value json.RawMessage `json:"value"`
+	// Lines are those of the platform that say it, and those they stand under.
+	Lines []Line `json:"lines,omitempty"`
+	// Inputs are what of the unit's input those look at.
+	Inputs []Input `json:"inputs,omitempty"`
+	// Origin is the file beside the service that holds the object, as in [Output].
+	Origin string `json:"origin,omitempty"`
+	// Patches are the patches that changed it, in their order.
+	Patches []string `json:"patches,omitempty"`
+	// Engine says that the engine set it, whatever else did.
+	Engine bool `json:"engine,omitempty"`
+	// Secret says that values are not for showing, and that none are told.
+	Secret bool `json:"secret,omitempty"`
+	// Cut says that there is more than is told.
+	Cut bool `json:"cut,omitempty"`
+}
+
+// Line is a line of CUE.
+type Line struct {
+	Pos  diag.Position `json:"pos"`
+	Text string        `json:"text"`
+	// Condition says that the line decides whether others count.
+	Condition bool `json:"condition,omitempty"`
+}
+
+// Input is a part of a unit's input.
+type Input struct {
+	// Path is where it stands below in. Example: "service.scale.min".
+	Path  string          `json:"path"`
+	Value json.RawMessage `json:"value,omitempty"`
+	// Rule is the definition's line for it, and Default what that gives.
+	Rule    *Line           `json:"rule,omitempty"`
+	Default json.RawMessage `json:"default,omitempty"`
 }
 
 // Platform hands over the files of schema/ and platform/, which everything
@@ -110,6 +159,7 @@ type Answer struct {
 	Reference []FieldDoc               `json:"reference,omitempty"`
 	// Judged is what came of each policy, in the order they were asked about.
 	Judged []Judgement `json:"judged,omitempty"`
+	Why    *Provenance `json:"why,omitempty"`
 	// Faults are the mistakes, by the path of the field they are about.
 	Faults []Fault `json:"faults,omitempty"`
 }

@@ -151,35 +151,44 @@ func tooMuch(raw []byte, pkg string) *protocol.Fault {
 // those made of what stands beside the service, patched, stamped and in canonical
 // bytes.
 func outputOf(raw []byte, q protocol.Unit) (json.RawMessage, []protocol.Fault, error) {
-	var out struct {
-		Objects   map[string]json.RawMessage `json:"objects"`
-		Claims    []protocol.Claim           `json:"claims"`
-		Manifests *manifest.Spec             `json:"manifests"`
-	}
-	if err := json.Unmarshal(raw, &out); err != nil {
-		return nil, nil, err
-	}
-	var objects []manifest.Object
-	for _, label := range slices.Sorted(maps.Keys(out.Objects)) {
-		fields, err := object.DecodeFields(out.Objects[label])
-		if err != nil {
-			return nil, nil, err
-		}
-		objects = append(objects, manifest.Object{Fields: fields})
-	}
-	if out.Manifests != nil {
-		more, faults := manifest.Build(dirOf(q), q.Beside, *out.Manifests)
-		if len(faults) > 0 {
-			return nil, faults, nil
-		}
-		objects = append(objects, more...)
+	objects, claims, faults, err := objectsOf(raw, q)
+	if err != nil || len(faults) > 0 {
+		return nil, faults, err
 	}
 	if len(q.Patches) > 0 {
 		if faults := manifest.Patch(objects, q.Patches); len(faults) > 0 {
 			return nil, faults, nil
 		}
 	}
-	return written(objects, out.Claims, q)
+	return written(objects, claims, q)
+}
+
+// objectsOf are the unit's objects before anything is put over them.
+func objectsOf(raw []byte, q protocol.Unit) ([]manifest.Object, []protocol.Claim, []protocol.Fault, error) {
+	var out struct {
+		Objects   map[string]json.RawMessage `json:"objects"`
+		Claims    []protocol.Claim           `json:"claims"`
+		Manifests *manifest.Spec             `json:"manifests"`
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return nil, nil, nil, err
+	}
+	var objects []manifest.Object
+	for _, label := range slices.Sorted(maps.Keys(out.Objects)) {
+		fields, err := object.DecodeFields(out.Objects[label])
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		objects = append(objects, manifest.Object{Fields: fields})
+	}
+	if out.Manifests != nil {
+		more, faults := manifest.Build(dirOf(q), q.Beside, *out.Manifests)
+		if len(faults) > 0 {
+			return nil, nil, faults, nil
+		}
+		objects = append(objects, more...)
+	}
+	return objects, out.Claims, nil, nil
 }
 
 // dirOf is the folder of the service that a unit is of.

@@ -93,6 +93,8 @@ func answerTo(s **session, q protocol.Question) (a protocol.Answer) {
 		return (*s).render(*q.Unit)
 	case q.Judge != nil:
 		return (*s).judge(*q.Judge)
+	case q.Why != nil:
+		return (*s).why(*q.Why)
 	case q.Reference:
 		return (*s).reference()
 	}
