@@ -32,7 +32,7 @@ type Because struct {
 	Object string          `json:"object"`
 	Field  string          `json:"field"`
 	Value  json.RawMessage `json:"value"`
-	Said   []Voice          `json:"said"`
+	Said   []Voice         `json:"said"`
 	// Computed says that the value follows from several places, and is in none of
 	// them as it is.
 	Computed bool `json:"computed"`
