@@ -155,6 +155,7 @@ func outputOf(raw []byte, q protocol.Unit) (json.RawMessage, []protocol.Fault, e
 		Objects   map[string]json.RawMessage `json:"objects"`
 		Claims    []protocol.Claim           `json:"claims"`
 		Manifests *manifest.Spec             `json:"manifests"`
+		Asleep    bool                       `json:"asleep"`
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return nil, nil, err
@@ -179,7 +180,7 @@ func outputOf(raw []byte, q protocol.Unit) (json.RawMessage, []protocol.Fault, e
 			return nil, faults, nil
 		}
 	}
-	return written(objects, out.Claims, q)
+	return written(objects, out.Claims, out.Asleep, q)
 }
 
 // dirOf is the folder of the service that a unit is of.
@@ -191,8 +192,8 @@ func dirOf(q protocol.Unit) string {
 	return path.Dir(in.Source)
 }
 
-func written(objects []manifest.Object, claims []protocol.Claim, q protocol.Unit) (json.RawMessage, []protocol.Fault, error) {
-	result := protocol.Output{Claims: claims, Objects: []json.RawMessage{}}
+func written(objects []manifest.Object, claims []protocol.Claim, asleep bool, q protocol.Unit) (json.RawMessage, []protocol.Fault, error) {
+	result := protocol.Output{Claims: claims, Asleep: asleep, Objects: []json.RawMessage{}}
 	origins, told, size := make([]string, len(objects)), false, 0
 	for i, o := range objects {
 		mark(o.Fields, q.Stamp)
