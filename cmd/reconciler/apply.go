@@ -56,6 +56,7 @@ func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig, file, ke
 		return err
 	}
 	defer w.close()
+	w.now = time.Now
 	f, _, commit, err := w.fleet(ctx, rev)
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ somebody changed by hand since we applied it. Exit code 1 means there is drift.`
 
 // drift is a live plan of which only what was changed by hand is kept.
 func (a *app) drift(ctx context.Context, sel selector, rev, kubeconfig string) (plan.Set, error) {
-	set, err := a.plan(ctx, sel, "", rev, kubeconfig)
+	set, err := a.plan(ctx, sel, "", rev, "", kubeconfig)
 	if err != nil {
 		return plan.Set{}, err
 	}

@@ -19,7 +19,7 @@ import (
 
 func newPlan(a *app) *cobra.Command {
 	var sel selector
-	var base, rev, output, kubeconfig string
+	var base, rev, at, output, kubeconfig string
 	var exitCode bool
 	cmd := &cobra.Command{
 		Use:   "plan",
@@ -32,7 +32,7 @@ daemon would do.`,
   reconciler plan --base HEAD~1 -o markdown`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			set, err := a.plan(cmd.Context(), sel, base, rev, kubeconfig)
+			set, err := a.plan(cmd.Context(), sel, base, rev, at, kubeconfig)
 			if err != nil {
 				return err
 			}
@@ -48,6 +48,7 @@ daemon would do.`,
 	sel.flags(cmd)
 	cmd.Flags().StringVar(&base, "base", "", "compare with this revision and not with live clusters")
 	cmd.Flags().StringVar(&rev, "rev", "", "plan for a revision and not for the working tree")
+	cmd.Flags().StringVar(&at, "at", "", "the moment to plan for, where environments sleep at night, as 2026-12-01T22:00:00Z (default: now, and with --base none, so that all are awake)")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "how the plan is written: text, json or markdown")
 	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", true, "exit with 1 if there is anything to do")
@@ -70,13 +71,19 @@ func (a *app) printPlan(set plan.Set, output string) error {
 	return fmt.Errorf("unknown output %q: use text, json or markdown", output)
 }
 
-func (a *app) plan(ctx context.Context, sel selector, base, rev, kubeconfig string) (plan.Set, error) {
+func (a *app) plan(ctx context.Context, sel selector, base, rev, at, kubeconfig string) (plan.Set, error) {
 	w, err := a.open()
 	if err != nil {
 		return plan.Set{}, err
 	}
 	defer w.close()
 	defer a.progress("planning")()
+	if base == "" {
+		w.now = time.Now
+	}
+	if err := w.at(at); err != nil {
+		return plan.Set{}, err
+	}
 	f, _, commit, err := w.fleet(ctx, rev)
 	if err != nil {
 		return plan.Set{}, err

@@ -45,7 +45,7 @@ func (s *selector) pick(f *reconcile.Fleet) []*render.Unit {
 
 func newRender(a *app) *cobra.Command {
 	var sel selector
-	var out, rev, output string
+	var out, rev, at, output string
 	var secrets bool
 	cmd := &cobra.Command{
 		Use:   "render",
@@ -58,11 +58,12 @@ of Secrets, and of objects annotated fairway.dev/sensitive: "true", are masked.`
   reconciler render -e dev -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.render(cmd.Context(), sel, rev, writer{app: a, dir: out, output: output, secrets: secrets})
+			return a.render(cmd.Context(), sel, rev, at, writer{app: a, dir: out, output: output, secrets: secrets})
 		},
 	}
 	sel.flags(cmd)
 	cmd.Flags().StringVar(&rev, "rev", "", "render a revision and not the working tree")
+	cmd.Flags().StringVar(&at, "at", "", "the moment to render for, where environments sleep at night, as 2026-12-01T22:00:00Z (default: none, and all are awake)")
 	cmd.Flags().StringVar(&out, "out", "", "write one file per object into this folder")
 	cmd.Flags().StringVarP(&output, "output", "o", "yaml", "how objects are written: yaml or json; or a folder, as --out")
 	cmd.Flags().BoolVar(&secrets, "show-secrets", false, "write the values of Secrets as they are")
@@ -77,7 +78,7 @@ type writer struct {
 	secrets bool   // are shown
 }
 
-func (a *app) render(ctx context.Context, sel selector, rev string, to writer) error {
+func (a *app) render(ctx context.Context, sel selector, rev, at string, to writer) error {
 	if to.output != "yaml" && to.output != "json" {
 		to.dir, to.output = to.output, "yaml"
 	}
@@ -86,6 +87,9 @@ func (a *app) render(ctx context.Context, sel selector, rev string, to writer) e
 		return err
 	}
 	defer w.close()
+	if err := w.at(at); err != nil {
+		return err
+	}
 	end := a.progress("rendering")
 	f, _, _, err := w.fleet(ctx, rev)
 	end()

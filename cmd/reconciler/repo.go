@@ -25,6 +25,7 @@ import (
 type workspace struct {
 	top       string
 	today     policy.Day
+	now       func() time.Time // the hour it is judged at; at none, no environment sleeps
 	evaluator *eval.Evaluator
 }
 
@@ -71,6 +72,19 @@ func (w *workspace) close() {
 	if w.evaluator.Cache != nil {
 		_ = w.evaluator.Cache.Close() // a cache that cannot be written costs time only
 	}
+}
+
+// at has what is declared judged at an hour; "" is none.
+func (w *workspace) at(hour string) error {
+	if hour == "" {
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, hour)
+	if err != nil {
+		return fmt.Errorf("--at %q: want a moment such as 2026-12-01T22:00:00Z", hour)
+	}
+	w.now = func() time.Time { return t }
+	return nil
 }
 
 // tree is the working tree for "", or a revision's.
@@ -131,6 +145,7 @@ func (w *workspace) fleet(ctx context.Context, rev string) (*reconcile.Fleet, re
 	}
 	f := reconcile.NewFleet(w.evaluator)
 	f.On(w.today)
+	f.Now = w.now
 	change, err := f.Advance(ctx, tree, history)
 	return f, change, commit, err
 }

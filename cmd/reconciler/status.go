@@ -67,6 +67,7 @@ type unitList struct {
 		Verdict  string `json:"verdict"`
 		Withheld string `json:"withheld"`
 		Message  string `json:"message"`
+		Phases   string `json:"phases"`
 	} `json:"metadata"`
 	Items []status.Unit `json:"items"`
 }
@@ -160,7 +161,7 @@ func (a *app) statusTable(list unitList, wide bool) error {
 	fmt.Fprintln(w, head)
 	good := 0
 	for _, u := range list.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", u.Unit, u.Sync, cmp.Or(u.Health, cluster.Healthy), short(u.Revision), age(u.Since))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", u.Unit, u.Sync, healthOf(u), short(u.Revision), age(u.Since))
 		if wide {
 			fmt.Fprintf(w, "\t%s\t%d\t%s", u.Team, u.Objects, u.Source)
 		}
@@ -173,11 +174,22 @@ func (a *app) statusTable(list unitList, wide bool) error {
 		return err
 	}
 	a.explainTroubles(list.Items)
+	if list.Metadata.Phases != "" {
+		fmt.Fprintf(a.out, "\n%s\n", list.Metadata.Phases)
+	}
 	if list.Metadata.Withheld != "" {
 		fmt.Fprintf(a.out, "\n%s of Git is withheld\n  %s\n", short(list.Metadata.Withheld), list.Metadata.Message)
 	}
 	_, err := fmt.Fprintf(a.out, "\n%d of %d units synced and healthy, at %s, verdict %s\n", good, len(list.Items), short(list.Metadata.Revision), list.Metadata.Verdict)
 	return err
+}
+
+// healthOf is the word for how a unit does: one that sleeps well sleeps.
+func healthOf(u status.Unit) string {
+	if u.Asleep && ready(u) {
+		return "Asleep"
+	}
+	return string(cmp.Or(u.Health, cluster.Healthy))
 }
 
 // explainTroubles says below the table what is wrong, for how long, and what to do.
@@ -210,7 +222,7 @@ func (a *app) watchStatus(ctx context.Context, c *client, query url.Values) erro
 				continue
 			}
 			seen[u.Unit.String()] = u
-			fmt.Fprintf(a.out, "%s  %-32s %-9s %-12s %-9s %s\n", time.Now().Format("15:04:05.0"), u.Unit, u.Sync, cmp.Or(u.Health, cluster.Healthy), short(u.Revision), u.Message)
+			fmt.Fprintf(a.out, "%s  %-32s %-9s %-12s %-9s %s\n", time.Now().Format("15:04:05.0"), u.Unit, u.Sync, healthOf(u), short(u.Revision), u.Message)
 		}
 		select {
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -32,8 +33,18 @@ func (s *Server) units() access {
 		source := s.o.Daemon.Source()
 		answer(w, http.StatusOK, object{apiVersion, "UnitList", map[string]string{
 			"revision": source.Revision, "verdict": source.Verdict, "withheld": source.Withheld, "message": withoutSecrets(source).Message,
+			"phases": phases(source),
 		}, items})
 	}
+}
+
+// phases says in one line which environments sleep, and until when.
+func phases(s status.Source) string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(s.Phases)) {
+		out = append(out, name+" is "+s.Phases[name])
+	}
+	return strings.Join(out, ", ")
 }
 
 func matches(query url.Values, u status.Unit) bool {

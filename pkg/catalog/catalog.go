@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/health"
+	"github.com/fairway-dev/fairway/pkg/schedule"
 )
 
 // UnitKey names the unit of work, failure, status and URL: one service in one
@@ -180,6 +181,10 @@ type Environment struct {
 	Declared
 	Clusters []string
 	Drift    DriftMode
+	// Sleep says when the environment sleeps; nil for one that never does. It is no
+	// part of the data that units are rendered from: whether they sleep is given to
+	// them apart.
+	Sleep *schedule.Spec
 	Deletions
 }
 

@@ -1,12 +1,14 @@
 package catalog
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/schedule"
 )
 
 // The checks between declarations, which no type can make. Each looks at one
@@ -88,7 +90,24 @@ func (c *Catalog) CheckEnvironment(name string) diag.List {
 			Hint:    "the clusters are " + names(c.Clusters),
 		})
 	}
-	return list
+	return append(list, checkSleep(env)...)
+}
+
+// checkSleep finds what CUE cannot see of a schedule. With a mistake in it the
+// environment does not sleep.
+func checkSleep(env *Environment) diag.List {
+	if env.Sleep == nil {
+		return nil
+	}
+	_, err := schedule.Parse(*env.Sleep)
+	var fault *schedule.Fault
+	if !errors.As(err, &fault) {
+		return nil
+	}
+	return diag.List{{
+		Code: "schedule", Severity: diag.Error, Pos: env.At("sleep." + fault.Field), Subject: diag.Subject{Environment: env.Name},
+		Message: "sleep." + fault.Error(), Hint: "the environment stays awake until this is mended",
+	}}
 }
 
 // CheckRelease looks at what a release releases, and where.

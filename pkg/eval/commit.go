@@ -15,6 +15,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/health"
 	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/schedule"
 	"github.com/fairway-dev/fairway/pkg/secret"
 	"github.com/fairway-dev/fairway/pkg/signature"
 )
@@ -327,11 +328,12 @@ func environmentOf(d catalog.Declared, standing json.RawMessage) *catalog.Enviro
 	var fields struct {
 		Clusters []string          `json:"clusters"`
 		Drift    catalog.DriftMode `json:"drift"`
+		Sleep    *schedule.Spec    `json:"sleep"`
 		catalog.Deletions
 	}
 	_ = json.Unmarshal(standing, &fields) // typed by the schema
-	d.Data = without(d.Data, "consents", "locks", "adopt")
-	return &catalog.Environment{Declared: d, Clusters: fields.Clusters, Drift: fields.Drift, Deletions: fields.Deletions}
+	d.Data = without(d.Data, "consents", "locks", "adopt", "sleep")
+	return &catalog.Environment{Declared: d, Clusters: fields.Clusters, Drift: fields.Drift, Sleep: fields.Sleep, Deletions: fields.Deletions}
 }
 
 func clusterOf(d catalog.Declared, standing json.RawMessage) *catalog.Cluster {

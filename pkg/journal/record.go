@@ -36,6 +36,8 @@ const (
 	// followed again.
 	Withheld Kind = "withheld"
 	Followed Kind = "followed"
+	// Phase: an environment fell asleep or woke up.
+	Phase Kind = "phase"
 	// Applied: one object was written. Action says how, Reason why.
 	Applied Kind = "applied"
 	// Held and Unheld: a unit stays as it is, or no longer does.

@@ -219,7 +219,8 @@ func TestIDString(t *testing.T) {
 func TestProtected(t *testing.T) {
 	for id, want := range map[object.ID]bool{
 		{Kind: "Namespace"}: true, {Kind: "PersistentVolumeClaim"}: true, {Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: true,
-		{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole"}: true, {Kind: "ConfigMap"}: false, {Group: "example.com", Kind: "Namespace"}: false,
+		{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole"}: true, {Kind: "ConfigMap"}: false,
+		{Group: "storage.k8s.io", Kind: "StorageClass"}: true, {Group: "scheduling.k8s.io", Kind: "PriorityClass"}: true, {Group: "example.com", Kind: "Namespace"}: false,
 	} {
 		if got := object.Protected(id); got != want {
 			t.Errorf("%s %s: got %v", id.Group, id.Kind, got)

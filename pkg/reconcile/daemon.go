@@ -103,6 +103,7 @@ func New(o Options) *Daemon {
 		loops: map[string]*loop{}, ends: map[string]context.CancelFunc{},
 		source: status.Source{URL: o.Remote.URL, Branch: o.Remote.Branch},
 	}
+	d.fleet.Now = o.Now
 	d.trust = &trust{evaluator: o.Evaluator, pinned: o.Signers, store: d.copy, now: o.Now}
 	return d
 }
@@ -125,11 +126,10 @@ func (d *Daemon) Run(ctx context.Context) {
 		} else {
 			failures = 0
 		}
-		select {
-		case <-ctx.Done():
-		case <-d.wake:
-		case <-time.After(wait):
+		if err := d.turn(ctx); err != nil {
+			d.troubled(err)
 		}
+		d.rest(ctx, wait)
 	}
 	d.running.Wait()
 	d.opts.Journal.Append(context.Background(), journal.Record{Time: d.opts.Now(), Kind: journal.Stopped})
@@ -263,12 +263,17 @@ func Before(store *git.Store, commit git.Hash) eval.History {
 
 // announce says what a revision is, after the clusters have been told.
 func (d *Daemon) announce(rev git.Revision, change Change, took time.Duration) {
+	d.slept(change, rev.Commit.String())
 	verdict := d.fleet.Verdict().Short()
 	diags := d.fleet.Diags()
 	mistakes, _ := diags.Count()
 	d.mu.Lock()
 	d.source.Revision, d.source.Subject = rev.Commit.String(), rev.Subject
 	d.source.Verdict, d.source.Errors, d.source.Message = verdict, mistakes, ""
+	d.source.Phases = map[string]string{}
+	for name, phase := range d.fleet.Phases() {
+		d.source.Phases[name] = phase.String()
+	}
 	source := d.source
 	d.mu.Unlock()
 	d.opts.Metrics.Source(source)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/catalog"
@@ -21,12 +22,16 @@ import (
 // The CLI makes one and drops it; the daemon brings one from revision to
 // revision. Its methods are safe for concurrent use.
 type Fleet struct {
+	// Now is the moment that environments sleep and wake by; without it, none sleeps.
+	Now func() time.Time
+
 	evaluator *eval.Evaluator
 	renderer  *render.Renderer
 
 	mu       sync.RWMutex // held while a tree is evaluated, which may take long
 	declared *eval.State
 	units    *render.State
+	next     map[string]Phase // what is published with them
 
 	// What the loops go by is kept apart, so that an evaluation that takes its
 	// time delays no healing: the units and drift modes of the last whole tree.
@@ -41,6 +46,7 @@ type Fleet struct {
 	generation int
 	// judgesPlans tells that there are policies on plans.
 	judgesPlans bool
+	phases      map[string]Phase // by environment; those that never sleep are not in it
 }
 
 // NewFleet is the fleet of an empty tree.
@@ -61,6 +67,8 @@ type Change struct {
 	Declarations int
 	// Generation counts the trees that were shown to the loops.
 	Generation int
+	// Slept are the environments that fell asleep or woke up.
+	Slept []string
 }
 
 // On says on which day policies are decided from the next Advance on. Until it is
@@ -109,12 +117,14 @@ func (f *Fleet) advance(ctx context.Context, tree *git.Tree, history eval.Histor
 	if err != nil {
 		return Change{}, fmt.Errorf("evaluate: %w", err)
 	}
+	slept := f.sleep()
+	declared.Environments = append(declared.Environments, slept...)
 	delta, err := f.renderer.Advance(ctx, f.units, f.declared, declared)
 	if err != nil {
 		f.declared, f.units = eval.NewState(), render.NewState()
 		return Change{}, err
 	}
-	return Change{Delta: delta, Declarations: declared.Evaluations}, nil
+	return Change{Delta: delta, Declarations: declared.Evaluations, Slept: slept}, nil
 }
 
 // resume starts from the fleet as it was kept. Where that does not work the
@@ -181,6 +191,7 @@ func (f *Fleet) publish(delta *render.Delta, anew bool) int {
 	for _, p := range f.declared.Catalog.Policies {
 		f.judgesPlans = f.judgesPlans || p.Subject == "plan"
 	}
+	f.phases = f.next
 	f.generation++
 	return f.generation
 }

@@ -320,7 +320,7 @@ func next(s status.Unit, goal target, p plan.Plan, r apply.Result, want *render.
 	}
 	s.Revision = goal.revision
 	if want != nil {
-		s.Digest, s.Objects = want.Digest, want.Objects
+		s.Digest, s.Objects, s.Asleep = want.Digest, want.Objects, want.Asleep
 	}
 	s.Sync = status.Synced
 	if what := waits(p); what != "" {

@@ -32,6 +32,7 @@ func TestIncrementalEqualsFull(t *testing.T) {
 			for range rapid.SampledFrom([]int{1, 1, 1, 2, 3}).Draw(rt, "together") {
 				c.edit(rt)
 			}
+			w.asleep = c.Asleep
 			w.advance(c.write(base))
 			if diff := w.compareWithFull(); diff != "" {
 				rt.Fatalf("brought along and made anew differ (-full +incremental)\n%s", diff)
@@ -104,6 +105,7 @@ func (c *company) edit(rt *rapid.T) {
 		"service mended": c.mendServices, "service renamed": c.renameService, "service moved": c.moveService,
 		"service removed": c.removeService, "needs": c.changeNeeds, "release": c.changeRelease,
 		"environment": c.changeEnvironment, "cluster": c.changeCluster, "team": c.changeTeam, "platform": c.changePlatform, "policy": c.changePolicy,
+		"night": c.changeNight,
 	}
 	edits[rapid.SampledFrom(slices.Sorted(maps.Keys(edits))).Draw(rt, "edit")](rt)
 }
@@ -263,10 +265,24 @@ func (c *company) changeEnvironment(rt *rapid.T) {
 
 func (c *company) changeCluster(rt *rapid.T) {
 	name := rapid.SampledFrom([]string{"one", "two", "three"}).Draw(rt, "cluster")
-	region := rapid.SampledFrom([]string{"", "here", "there", "broken"}).Draw(rt, "region")
+	region := rapid.SampledFrom([]string{"", "here", "there", "broken", "crowded", "own"}).Draw(rt, "region")
 	c.Clusters[name] = region
 	if region == "" {
 		delete(c.Clusters, name)
+	}
+}
+
+// changeNight has an environment fall asleep or wake up, also one that is not there.
+func (c *company) changeNight(rt *rapid.T) {
+	c.Asleep = maps.Clone(c.Asleep)
+	if c.Asleep == nil {
+		c.Asleep = map[string]bool{}
+	}
+	name := rapid.SampledFrom([]string{"dev", "prod"}).Draw(rt, "environment")
+	if c.Asleep[name] {
+		delete(c.Asleep, name)
+	} else {
+		c.Asleep[name] = true
 	}
 }
 

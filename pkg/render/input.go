@@ -51,9 +51,10 @@ type facts struct {
 	Idents []uint64          `json:"idents"`
 	Claims []eval.Claim      `json:"claims,omitempty"`
 	Demand []capacity.Demand `json:"demand,omitempty"`
+	Asleep bool              `json:"asleep,omitempty"`
 }
 
-const keptFacts = "facts 3"
+const keptFacts = "facts 4"
 
 // unit makes a unit of what is declared; nil where nothing declares it.
 func (r *Renderer) unit(ctx context.Context, st *State, es *eval.State, key catalog.UnitKey, b *bench) (*Unit, bool, error) {
@@ -96,7 +97,7 @@ func (r *Renderer) settle(ctx context.Context, es *eval.State, u *Unit, a *attem
 
 func (u *Unit) take(f facts) {
 	u.Digest, u.Objects, u.idents, u.claims = f.Digest, len(f.Idents), f.Idents, f.Claims
-	u.demand = f.Demand
+	u.demand, u.Asleep = f.Demand, f.Asleep
 }
 
 // judge holds an output against what the unit may contain.
@@ -109,7 +110,7 @@ func judge(cat *catalog.Catalog, u *Unit, a attempt) (facts, diag.List) {
 	for _, o := range objects {
 		f.Idents = append(f.Idents, identity(u.Key.Cluster, o.ID))
 	}
-	f.Demand = capacity.Of(objects)
+	f.Demand, f.Asleep = capacity.Of(objects), a.output.Asleep
 	var list diag.List
 	for _, fault := range faults {
 		list = append(list, breach(cat, u.Key, objects, a.output, fault))
@@ -234,7 +235,7 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (q eval.UnitQuestion
 	parts := map[string]any{
 		"unit": key.String(), "source": s.Source, "namespace": cat.Namespace(s.Team, key.Environment),
 		"service": service, "team": team.Data, "environment": env.Data, "cluster": cluster.Data, "release": release.Data,
-		"needs": needs, "callers": st.callersOf(cat, key),
+		"needs": needs, "callers": st.callersOf(cat, key), "phase": st.phase(key.Environment),
 	}
 	if sealed != nil {
 		parts["sealed"] = sealed

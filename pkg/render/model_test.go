@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fairway-dev/fairway/pkg/cache"
+	"github.com/fairway-dev/fairway/pkg/capacity"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
@@ -57,6 +58,7 @@ type world struct {
 	st     *render.State
 	commit int
 	today  string
+	asleep map[string]bool // the environments that sleep
 }
 
 func newEvaluator(t testing.TB) *eval.Evaluator {
@@ -126,6 +128,7 @@ func (w *world) step(es *eval.State, st *render.State) (eval.Delta, render.Delta
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	declared.Environments = append(declared.Environments, st.Sleep(w.asleep)...)
 	r := &render.Renderer{Evaluator: w.eval, Today: w.today}
 	delta, err := r.Advance(context.Background(), st, es, declared)
 	if err != nil {
@@ -145,6 +148,8 @@ type view struct {
 type unitView struct {
 	Team, Source, Digest string
 	Objects              int
+	Asleep               bool
+	Demand               []capacity.Demand
 	Diags                diag.List
 }
 
@@ -154,7 +159,7 @@ func look(es *eval.State, st *render.State) view {
 		Diags: append(es.Diags(), st.Diags()...).Sorted(), Verdict: render.Verdict(es, st).String(),
 	}
 	for key, u := range st.Units {
-		v.Units[key.String()] = unitView{Team: u.Team, Source: u.Source, Digest: u.Digest.String(), Objects: u.Objects, Diags: u.Diags.Sorted()}
+		v.Units[key.String()] = unitView{Team: u.Team, Source: u.Source, Digest: u.Digest.String(), Objects: u.Objects, Asleep: u.Asleep, Demand: u.Demand(), Diags: u.Diags.Sorted()}
 	}
 	return v
 }
@@ -188,6 +193,7 @@ type company struct {
 	Releases     map[string]release
 	Environments map[string]environment
 	Clusters     map[string]string // by name: region; "broken" breaks it
+	Asleep       map[string]bool
 	Platform     platformEdit
 	Stray        bool
 	Policies     map[string]string // by path, as text
@@ -277,8 +283,13 @@ func (c company) write(base files) files {
 	}
 	for name, region := range c.Clusters {
 		extra := ""
-		if region == "broken" {
+		switch region {
+		case "broken":
 			extra = "\tnonsense: 1\n"
+		case "crowded":
+			extra = "\tnodes: general: {cpu: \"1\", memory: \"1Gi\", count: 1}\n"
+		case "own":
+			extra = "\tbaseline: {}\n"
 		}
 		out["platform/clusters/"+name+"/cluster.cue"] = fmt.Sprintf("package cluster\n\nimport \"fairway.dev/schema\"\n\nschema.#Cluster & {\n\tname: %q\n\tdescription: \"A cluster called %s.\"\n\tregion: %q\n\tzones: [\"a\"]\n\tconnection: context: %q\n\tingress: {class: \"public\", namespace: \"ingress\"}\n\tmonitoring: namespace: \"monitoring\"\n%s}\n", name, name, region, name, extra)
 	}

@@ -38,6 +38,8 @@ type Unit struct {
 	Diags  diag.List
 	// Objects is how many objects there are.
 	Objects int
+	// Asleep tells that the unit is as it is while its environment sleeps.
+	Asleep bool
 
 	// unsettled says that rendering came to nothing for reasons that need not last.
 	unsettled bool
@@ -95,6 +97,7 @@ type State struct {
 	verdicts  *verdicts
 	demand    map[string]capacity.Sums // by cluster
 	crowded   map[string]bool          // clusters whose demand changed
+	asleep    map[string]bool          // the environments that sleep
 	faulty    map[catalog.UnitKey]bool // units with diagnostics
 	again     map[catalog.UnitKey]bool // units that a resumed fleet has to look at once more
 	dated     map[catalog.UnitKey]bool // units that are judged otherwise on some later day
@@ -108,7 +111,7 @@ func NewState() *State {
 		Units: map[catalog.UnitKey]*Unit{}, Unknown: map[string]bool{},
 		links: newLinks(), checks: map[checked]diag.List{}, conflicts: newConflicts(), verdicts: newVerdicts(),
 		faulty: map[catalog.UnitKey]bool{}, dated: map[catalog.UnitKey]bool{},
-		demand: map[string]capacity.Sums{}, crowded: map[string]bool{},
+		demand: map[string]capacity.Sums{}, crowded: map[string]bool{}, asleep: map[string]bool{},
 	}
 }
 

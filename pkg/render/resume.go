@@ -48,6 +48,9 @@ func (r *Renderer) Resume(ctx context.Context, tree *git.Tree) (*eval.State, *St
 	for range in.Count(2) {
 		st.check(es.Catalog, checked{environment: in.Text(), service: in.Text()})
 	}
+	for _, environment := range in.Texts() {
+		st.asleep[environment] = true
+	}
 	st.checkCapacity(es.Catalog, slices.Collect(maps.Keys(es.Catalog.Clusters)))
 	return es, st, in.Done()
 }
@@ -93,6 +96,7 @@ func (st *State) write(cat *catalog.Catalog) []byte {
 		w.Text(what.environment)
 		w.Text(what.service)
 	}
+	w.Texts(slices.Sorted(maps.Keys(st.asleep)))
 	return w.Result()
 }
 
@@ -120,6 +124,7 @@ func writeUnit(w *record.Writer, u *Unit) {
 		w.Text(c.Value)
 		w.Text(c.Field)
 	}
+	w.Number(map[bool]int{true: 1}[u.Asleep])
 	w.Number(len(u.demand))
 	for _, d := range u.demand {
 		w.Text(d.Class)
@@ -145,6 +150,7 @@ func (u *Unit) read(r *record.Reader) {
 	for range r.Count(3) {
 		u.claims = append(u.claims, eval.Claim{Kind: r.Text(), Value: r.Text(), Field: r.Text()})
 	}
+	u.Asleep = r.Number() == 1
 	amount := func() capacity.Amount {
 		return capacity.Amount{CPU: int64(r.Fixed()), Memory: int64(r.Fixed()), Pods: int64(r.Fixed())}
 	}

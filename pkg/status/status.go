@@ -44,6 +44,8 @@ type Unit struct {
 	Desired  string        `json:"desired,omitempty"`
 	Digest   object.Digest `json:"digest,omitzero"`
 	Objects  int           `json:"objects"`
+	// Asleep tells that the unit is as it is while its environment sleeps.
+	Asleep bool `json:"asleep,omitempty"`
 	// Reason is stable and in CamelCase; Message and Hint are for people.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
@@ -105,11 +107,15 @@ type Source struct {
 	URL    string `json:"url"`
 	Branch string `json:"branch"`
 	// Revision is the commit evaluated last, Verdict what reconciler vet prints for it.
-	Revision string    `json:"revision,omitempty"`
-	Subject  string    `json:"subject,omitempty"`
-	Verdict  string    `json:"verdict,omitempty"`
-	Errors   int       `json:"errors"`
-	Fetched  time.Time `json:"fetched,omitzero"`
+	Revision string `json:"revision,omitempty"`
+	Subject  string `json:"subject,omitempty"`
+	Verdict  string `json:"verdict,omitempty"`
+	Errors   int    `json:"errors"`
+	// Phases says of each environment that has a schedule whether it sleeps. The
+	// verdict is of the units as they are at that hour.
+	// Example: "dev": "asleep until 2026-12-01T06:00:00Z".
+	Phases  map[string]string `json:"phases,omitempty"`
+	Fetched time.Time         `json:"fetched,omitzero"`
 	// Withheld is the commit the branch has where that is not followed: it rewinds the
 	// branch, or is not signed as it must be.
 	Withheld string `json:"withheld,omitempty"`

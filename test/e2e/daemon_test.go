@@ -123,7 +123,7 @@ func (w *world) launch(data string) *daemon {
 	}
 	d.Daemon = reconcile.New(reconcile.Options{
 		Store: store, Remote: git.Remote{URL: w.url, Branch: "main"}, Evaluator: evaluator, Connect: connect,
-		Journal: j, Ledger: d.ledger, Metrics: metrics.New(registry), Log: log, DataDir: data, Poll: time.Hour, Note: w.note,
+		Journal: j, Ledger: d.ledger, Metrics: metrics.New(registry), Log: log, DataDir: data, Poll: time.Hour, Note: w.note, Now: w.clock,
 	})
 	server := api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: w.secret, Logger: log})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

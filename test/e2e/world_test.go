@@ -52,8 +52,9 @@ type world struct {
 	secret string
 	pushed atomic.Pointer[func()] // what the Git server does after a push
 	daemon *daemon
-	base   string        // address of the daemon's API
-	note   time.Duration // how long the record of a revision may wait
+	base   string           // address of the daemon's API
+	clock  func() time.Time // the daemon's; nil for the machine's
+	note   time.Duration    // how long the record of a revision may wait
 
 	// proxies stand before a cluster, for tests that cut it off.
 	proxies map[string]*proxy

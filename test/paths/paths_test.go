@@ -10,6 +10,7 @@
 //	plain/show          which objects are wanted, one Kind or Kind/name a line; all
 //	                    if there is none
 //	plain/unit          the unit that is looked at; prod/prod-1/demo if there is none
+//	plain/at            the moment, for environments that sleep; awake if there is none
 //	plain/want          the objects as YAML, or the mistakes as people read them
 //
 // The company is in company.txtar. Run with -update to write what is wanted
@@ -28,6 +29,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -135,7 +137,7 @@ func company(t *testing.T, given map[string]string) string {
 		switch {
 		case name == "service.cue":
 			files["teams/shop/demo/service.cue"] = text
-		case name == "want" || name == "show" || name == "unit":
+		case name == "want" || name == "show" || name == "unit" || name == "at":
 		default:
 			files[name] = text
 		}
@@ -161,6 +163,13 @@ func render(t *testing.T, pool *eval.Pool, given map[string]string) string {
 		t.Fatal(err)
 	}
 	fleet := reconcile.NewFleet(&eval.Evaluator{Pool: pool, Engine: "test"})
+	if at := strings.TrimSpace(given["at"]); at != "" {
+		moment, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fleet.Now = func() time.Time { return moment }
+	}
 	if _, err := fleet.Advance(context.Background(), tree, nil); err != nil {
 		t.Fatal(err)
 	}

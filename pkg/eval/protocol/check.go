@@ -89,11 +89,7 @@ func wrongOutput(data json.RawMessage) string {
 	case len(data) > MaxOutput:
 		return fmt.Sprintf("the output has %d bytes", len(data))
 	}
-	var o struct {
-		Objects []json.RawMessage `json:"objects"`
-		Claims  []Claim           `json:"claims"`
-		Origins []string          `json:"origins"`
-	}
+	var o Output
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&o); err != nil || d.InputOffset() != int64(len(data)) {

@@ -173,6 +173,8 @@ type Output struct {
 	// it last; "" for what the path made by itself. There are none where all are so.
 	// Example: "manifests/deployment.yaml#Deployment/maps" or "patches.0".
 	Origins []string `json:"origins,omitempty"`
+	// Asleep tells that the unit is as it is while its environment sleeps.
+	Asleep bool `json:"asleep,omitempty"`
 }
 
 // Claim is a value of which there is only one in the fleet, such as a host name.

@@ -151,7 +151,7 @@ func tooMuch(raw []byte, pkg string) *protocol.Fault {
 // those made of what stands beside the service, patched, stamped and in canonical
 // bytes.
 func outputOf(raw []byte, q protocol.Unit) (json.RawMessage, []protocol.Fault, error) {
-	objects, claims, faults, err := objectsOf(raw, q)
+	objects, out, faults, err := objectsOf(raw, q)
 	if err != nil || len(faults) > 0 {
 		return nil, faults, err
 	}
@@ -160,35 +160,41 @@ func outputOf(raw []byte, q protocol.Unit) (json.RawMessage, []protocol.Fault, e
 			return nil, faults, nil
 		}
 	}
-	return written(objects, claims, q)
+	return written(objects, out.Claims, out.Asleep, q)
+}
+
+// made is what a path gives beside objects.
+type made struct {
+	Claims []protocol.Claim `json:"claims"`
+	Asleep bool             `json:"asleep"`
 }
 
 // objectsOf are the unit's objects before anything is put over them.
-func objectsOf(raw []byte, q protocol.Unit) ([]manifest.Object, []protocol.Claim, []protocol.Fault, error) {
+func objectsOf(raw []byte, q protocol.Unit) ([]manifest.Object, made, []protocol.Fault, error) {
 	var out struct {
+		made
 		Objects   map[string]json.RawMessage `json:"objects"`
-		Claims    []protocol.Claim           `json:"claims"`
 		Manifests *manifest.Spec             `json:"manifests"`
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
-		return nil, nil, nil, err
+		return nil, made{}, nil, err
 	}
 	var objects []manifest.Object
 	for _, label := range slices.Sorted(maps.Keys(out.Objects)) {
 		fields, err := object.DecodeFields(out.Objects[label])
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, made{}, nil, err
 		}
 		objects = append(objects, manifest.Object{Fields: fields})
 	}
 	if out.Manifests != nil {
 		more, faults := manifest.Build(dirOf(q), q.Beside, *out.Manifests)
 		if len(faults) > 0 {
-			return nil, nil, faults, nil
+			return nil, made{}, faults, nil
 		}
 		objects = append(objects, more...)
 	}
-	return objects, out.Claims, nil, nil
+	return objects, out.made, nil, nil
 }
 
 // dirOf is the folder of the service that a unit is of.
@@ -200,8 +206,8 @@ func dirOf(q protocol.Unit) string {
 	return path.Dir(in.Source)
 }
 
-func written(objects []manifest.Object, claims []protocol.Claim, q protocol.Unit) (json.RawMessage, []protocol.Fault, error) {
-	result := protocol.Output{Claims: claims, Objects: []json.RawMessage{}}
+func written(objects []manifest.Object, claims []protocol.Claim, asleep bool, q protocol.Unit) (json.RawMessage, []protocol.Fault, error) {
+	result := protocol.Output{Claims: claims, Asleep: asleep, Objects: []json.RawMessage{}}
 	origins, told, size := make([]string, len(objects)), false, 0
 	for i, o := range objects {
 		mark(o.Fields, q.Stamp)
