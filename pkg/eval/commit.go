@@ -28,12 +28,14 @@ func (e *entry) check(found secret.Finder) diag.List {
 		list = append(list, f.Diag(e.place.source(), e.place.subject()))
 	}
 	switch {
-	case len(list) > 0 || e.place.field != "":
+	case len(list) > 0:
 		return list
 	case e.place.kind == protocol.Signing:
 		return e.checkKeys()
 	case e.place.kind == protocol.Health:
 		return e.checkHealth()
+	case e.place.field != "":
+		return list
 	}
 	var named struct {
 		Name string `json:"name"`

@@ -69,7 +69,7 @@ func TestHealthMistakes(t *testing.T) {
 	var last *git.Tree
 	step := func(name, body string) string {
 		t.Helper()
-		text := "package health\n\nimport \"fairway.dev/schema\"\n\nschema.#Health & {\n\tdescription: \"A thing that turns.\"\n\tgroup: \"example.com\"\n\tkind: \"Sprocket\"\n" + body + "}\n"
+		text := "package health\n\nimport \"fairway.dev/schema\"\n\n\"" + strings.TrimSuffix(name, ".cue") + "\": schema.#Health & {\n\tdescription: \"A thing that turns.\"\n\tgroup: \"example.com\"\n\tkind: \"Sprocket\"\n" + body + "}\n"
 		next := t.TempDir() // a tree is of a folder that stays as it is
 		if err := os.CopyFS(next, os.DirFS(dir)); err != nil {
 			t.Fatal(err)

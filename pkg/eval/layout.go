@@ -77,7 +77,8 @@ func placeOf(file string) (place, bool) {
 	case dir == exceptionsDir:
 		return guardrail(protocol.Exception, dir, base), true
 	case dir == healthDir:
-		return place{kind: protocol.Health, dir: dir, file: base, health: strings.TrimSuffix(base, ".cue")}, true
+		name := strings.TrimSuffix(base, ".cue")
+		return place{kind: protocol.Health, dir: dir, file: base, field: name, health: name}, true
 	case dir == signingDir:
 		return signing(), true
 	}
