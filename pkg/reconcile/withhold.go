@@ -94,7 +94,7 @@ func (d *Daemon) follow(ctx context.Context, rev git.Revision) error {
 // replaces says why a rewound branch may not be followed; "" where it may. It may
 // when every cluster that is known was brought to a revision it contains or names as
 // superseded, and besides either names the present revision or this one never came
-// into force, because a cluster refuses it.
+// into force, because a cluster refuses it or it declares none.
 func (d *Daemon) replaces(ctx context.Context, w *withheld, current git.Hash) (string, error) {
 	if w.supersedes == nil {
 		tree, err := d.copy().Tree(w.commit)
@@ -110,11 +110,12 @@ func (d *Daemon) replaces(ctx context.Context, w *withheld, current git.Hash) (s
 			w.supersedes[name] = c.Supersedes
 		}
 	}
-	meant := false
+	loops := d.loopList()
+	meant := len(loops) == 0
 	for _, list := range w.supersedes {
 		meant = meant || slices.Contains(list, current.String())
 	}
-	for _, l := range d.loopList() {
+	for _, l := range loops {
 		rec, read := l.ratchet.recorded()
 		if !read || rec.Revision == "" {
 			continue
