@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
+	"github.com/fairway-dev/fairway/test/labtest"
 )
 
 var update = flag.Bool("update", false, "write the wanted outputs of scripts anew")
@@ -56,9 +57,7 @@ func company(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, root := range []string{"cue.mod", "schema", "platform"} {
 		ts.Check(os.CopyFS(ts.MkAbs(root), os.DirFS(filepath.Join(repository(), root))))
 	}
-	for _, dir := range []string{"platform/policies", "platform/exceptions"} { // they are for the real company's services
-		ts.Check(os.RemoveAll(ts.MkAbs(dir)))
-	}
+	ts.Check(labtest.Bare(ts.MkAbs("."))) // the rest is for the real company's services
 	archive, err := txtar.ParseFile(filepath.Join(repository(), "cmd/reconciler/testdata/company.txtar"))
 	ts.Check(err)
 	for _, f := range archive.Files {

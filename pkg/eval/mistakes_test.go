@@ -44,6 +44,11 @@ func copyPlatform(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
+	for _, part := range []string{"policies", "exceptions", "health"} { // they are declarations of their own
+		if err := os.RemoveAll(filepath.Join(dir, "platform", part)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func write(t *testing.T, file, text string) {

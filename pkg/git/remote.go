@@ -197,7 +197,8 @@ func (c Credentials) clean(err error) error {
 	}
 	for _, known := range []error{context.Canceled, context.DeadlineExceeded, ErrTooLarge, ErrNotFound,
 		ErrCorrupt, ErrRewound, ErrRefused, ErrConflict} {
-		if !errors.Is(err, known) {
+		lost := known == context.DeadlineExceeded && strings.HasSuffix(err.Error(), known.Error()) // go-git gives some as text only
+		if !errors.Is(err, known) && !lost {
 			continue
 		}
 		text := strings.TrimSuffix(strings.TrimSuffix(err.Error(), known.Error()), ": ")
