@@ -8,9 +8,9 @@ import (
 )
 
 // Bare takes out of the clusters declared below a folder what a cluster has once,
-// for everybody, and how large it is, and the policies and exceptions of the example
+// for everybody, how large it is, and what there is for its network, and the policies and exceptions of the example
 // company, which are for its own services. Companies of tests share planes, where there
-// can be one of each class only, and have no more to do with the example's nodes.
+// can be one of each class only, and count the objects of a plain cluster.
 func Bare(dir string) error {
 	for _, part := range []string{"policies", "exceptions"} {
 		if err := os.RemoveAll(filepath.Join(dir, "platform", part)); err != nil {
@@ -18,6 +18,7 @@ func Bare(dir string) error {
 		}
 	}
 	blocks := regexp.MustCompile(`(?ms)^\t(baseline|nodes|capacity): \{$.*?^\t\}\n`)
+	network := regexp.MustCompile(`(?m)^\t\t(gateway|nginx|certificates|dns|mesh|hostPolicies|prometheus|dashboards): .*\n`)
 	files, err := filepath.Glob(filepath.Join(dir, "platform", "clusters", "*", "cluster.cue"))
 	if err != nil {
 		return err
@@ -25,7 +26,7 @@ func Bare(dir string) error {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err == nil {
-			err = os.WriteFile(file, blocks.ReplaceAll(text, nil), 0o644)
+			err = os.WriteFile(file, network.ReplaceAll(blocks.ReplaceAll(text, nil), nil), 0o644)
 		}
 		if err != nil {
 			return fmt.Errorf("make cluster bare: %w", err)
