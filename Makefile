@@ -48,6 +48,10 @@ goldens: ## write the wanted outputs of tests anew
 fuzz: ## fuzz every decoder of outside bytes, FUZZTIME (30s) a target
 	@test/fuzz.sh
 
+.PHONY: sops
+sops: ## open files written by the real sops (a module of its own; building it takes minutes)
+	@cd test/sops && go test ./...
+
 .PHONY: evaluator
 evaluator: ## show what this evaluator makes of the corpus that another did not
 	@go run ./test/evaluator
