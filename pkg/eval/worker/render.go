@@ -20,22 +20,9 @@ import (
 // render evaluates the #Unit of a package for one input.
 func (s *session) render(q protocol.Unit) protocol.Answer {
 	r := explain.Reading{Dir: q.Package}
-	def, err := s.unit(q.Package)
-	if err != nil {
-		return protocol.Answer{Faults: r.Faults(err)}
-	}
-	r.Def = def
-	in, err := s.encode(q.Input)
-	if err != nil {
-		return protocol.Answer{Faults: r.Faults(err)}
-	}
-	u := def.FillPath(cue.ParsePath("in"), in)
-	if err := u.Validate(cue.Concrete(true), cue.Final()); err != nil {
-		return protocol.Answer{Faults: hidden(u, r.Faults(err))}
-	}
-	raw, err := u.LookupPath(cue.ParsePath("out")).MarshalJSON()
-	if err != nil {
-		return protocol.Answer{Faults: r.Faults(err)}
+	_, raw, faults := s.unitOf(q, &r)
+	if len(faults) > 0 {
+		return protocol.Answer{Faults: faults}
 	}
 	if faults := refused(raw, q.Package); len(faults) > 0 {
 		return protocol.Answer{Faults: faults}
@@ -48,6 +35,28 @@ func (s *session) render(q protocol.Unit) protocol.Answer {
 		return protocol.Answer{Faults: r.Faults(err)}
 	}
 	return protocol.Answer{Data: data, Faults: faults}
+}
+
+// unitOf is the #Unit of a package with its input, and what it gives out as JSON.
+func (s *session) unitOf(q protocol.Unit, r *explain.Reading) (cue.Value, []byte, []protocol.Fault) {
+	def, err := s.unit(q.Package)
+	if err != nil {
+		return cue.Value{}, nil, r.Faults(err)
+	}
+	r.Def = def
+	in, err := s.encode(q.Input)
+	if err != nil {
+		return cue.Value{}, nil, r.Faults(err)
+	}
+	u := def.FillPath(cue.ParsePath("in"), in)
+	if err := u.Validate(cue.Concrete(true), cue.Final()); err != nil {
+		return u, nil, hidden(u, r.Faults(err))
+	}
+	raw, err := u.LookupPath(cue.ParsePath("out")).MarshalJSON()
+	if err != nil {
+		return u, nil, r.Faults(err)
+	}
+	return u, raw, nil
 }
 
 // hidden takes the values out of mistakes in Secrets: CUE quotes what conflicts.

@@ -30,21 +30,9 @@ const (
 // it, what of the unit's input they look at, and the patches that touched it.
 func (s *session) why(q protocol.Why) protocol.Answer {
 	r := explain.Reading{Dir: q.Package}
-	def, err := s.unit(q.Package)
-	if err != nil {
-		return protocol.Answer{Faults: r.Faults(err)}
-	}
-	in, err := s.encode(q.Input)
-	if err != nil {
-		return protocol.Answer{Faults: r.Faults(err)}
-	}
-	u := def.FillPath(cue.ParsePath("in"), in)
-	if err := u.Validate(cue.Concrete(true), cue.Final()); err != nil {
-		return protocol.Answer{Faults: hidden(u, r.Faults(err))}
-	}
-	raw, err := u.LookupPath(cue.ParsePath("out")).MarshalJSON()
-	if err != nil {
-		return protocol.Answer{Faults: r.Faults(err)}
+	u, raw, faults := s.unitOf(q.Unit, &r)
+	if len(faults) > 0 {
+		return protocol.Answer{Faults: faults}
 	}
 	p, faults, err := told(raw, q)
 	if err != nil {
