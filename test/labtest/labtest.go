@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -170,8 +169,23 @@ func Binary() (string, error) {
 	return lines[len(lines)-1], nil
 }
 
-// repository is the path of something in the repository this package stands in.
-func repository(parts ...string) string {
-	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(append([]string{filepath.Dir(here), "..", ".."}, parts...)...)
+// repository is the path of something in the repository.
+func repository(parts ...string) string { return filepath.Join(append([]string{Top()}, parts...)...) }
+
+// Top is the folder of the repository that this process was started in: the nearest
+// one around it that has a lab. Where the code was compiled does not say that, as
+// paths may be trimmed from it.
+func Top() string {
+	start, err := os.Getwd()
+	if err != nil {
+		return "."
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "lab", "addons")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return start
+		}
+	}
 }

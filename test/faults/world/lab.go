@@ -18,7 +18,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -61,10 +60,7 @@ type upstream struct {
 }
 
 // Top is the folder of the repository.
-func Top() string {
-	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(here), "..", "..", "..")
-}
+func Top() string { return labtest.Top() }
 
 // Open starts the control planes and builds the binary.
 func Open() (*Lab, error) {
