@@ -89,7 +89,8 @@ func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig, file, ke
 	return a.carryOut(ctx, f, live, set, secret.Keyring{Path: keys}, j, ledger)
 }
 
-// allowed holds that no cluster is taken back to before what it was brought to.
+// allowed holds that no cluster is taken back to before what it was brought to, and
+// that whoever must sign did.
 func allowed(ctx context.Context, w *workspace, f *reconcile.Fleet, live map[string]*kube.Cluster, commit string) error {
 	store, err := git.OpenRepository(w.top)
 	if err != nil {
@@ -97,7 +98,7 @@ func allowed(ctx context.Context, w *workspace, f *reconcile.Fleet, live map[str
 	}
 	defer store.Close()
 	for name, k := range live {
-		hold, err := reconcile.Allow(ctx, store, k, name, commit, f.Catalog().Clusters[name].Supersedes)
+		hold, err := reconcile.Allow(ctx, w.evaluator, store, k, name, commit, f.Catalog().Clusters[name].Supersedes)
 		if err != nil {
 			return fmt.Errorf("cluster %s: %w", name, err)
 		}

@@ -231,7 +231,7 @@ func spare(d Desired, s Step, owned cluster.Owned, seen Seen) Step {
 	case seen.Unit != d.Unit.String() || !same:
 		s.Action, s.Reason = Release, "an object of this name is there and is not ours"
 	case moves:
-		s.Action, s.Reason = Wait, fmt.Sprintf("%s declares it now and has not taken it over yet", heir)
+		s.Action, s.Reason = Wait, fmt.Sprintf("%s declares it, or names it and does not evaluate, and has not taken it over yet", heir)
 	case owned.Adopted:
 		s.Action, s.Reason, s.GiveUp = Release, "was there before us and stays", GiveUpMarks
 	case seen.Deleting:

@@ -44,6 +44,7 @@ type Fleet struct {
 	consents   map[string]map[string]string // by cluster
 	health     []*health.Rules
 	generation int
+	tree       *git.Tree // what all of this is of
 	// judgesPlans tells that there are policies on plans.
 	judgesPlans bool
 	phases      map[string]Phase // by environment; those that never sleep are not in it
@@ -191,7 +192,7 @@ func (f *Fleet) publish(delta *render.Delta, anew bool) int {
 	for _, p := range f.declared.Catalog.Policies {
 		f.judgesPlans = f.judgesPlans || p.Subject == "plan"
 	}
-	f.phases = f.next
+	f.phases, f.tree = f.next, f.declared.Tree
 	f.generation++
 	return f.generation
 }

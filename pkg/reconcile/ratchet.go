@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairway-dev/fairway/pkg/cluster"
+	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/plan"
@@ -174,15 +175,21 @@ func (r *ratchet) judge(ctx context.Context, goal target) (hold *plan.Hold, forw
 		return nil, forward, nil
 	}
 	if err := r.trust(ctx, then, now); err != nil {
-		if !errors.Is(err, errUntrusted) {
-			return nil, false, err
-		}
-		return &plan.Hold{
-			Reason: HoldUntrusted, Message: err.Error(),
-			Hint: "sign the commit, or take it back by a new commit that is signed; see Signed commits in docs/operators.md",
-		}, false, nil
+		hold, err = untrusted(err)
+		return hold, false, err
 	}
 	return nil, forward, nil
+}
+
+// untrusted is what comes of an error of judging signatures.
+func untrusted(err error) (*plan.Hold, error) {
+	if !errors.Is(err, errUntrusted) {
+		return nil, err
+	}
+	return &plan.Hold{
+		Reason: HoldUntrusted, Message: err.Error(),
+		Hint: "sign the commit, or take it back by a new commit that is signed; see Signed commits in docs/operators.md",
+	}, nil
 }
 
 // refusal says why a cluster stays as it is.
@@ -215,15 +222,29 @@ func (r *ratchet) replaces(supersedes []string, then git.Hash) bool {
 }
 
 // Allow says whether a cluster may be brought to a revision, and records that it is:
-// what a command does that writes without a daemon. The hold is nil where it may.
-func Allow(ctx context.Context, store *git.Store, live Live, name, revision string, supersedes []string) (*plan.Hold, error) {
+// what a command does that writes without a daemon. The signing policy is asked as the
+// daemon asks it: since what the cluster has recorded, or of the revision alone where
+// that is nothing. The hold is nil where it may.
+func Allow(ctx context.Context, e *eval.Evaluator, store *git.Store, live Live, name, revision string, supersedes []string) (*plan.Hold, error) {
 	rec, err := live.LoadRatchet(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r := &ratchet{name: name, line: &lineage{}, store: func() *git.Store { return store }, wrote: make(chan struct{}, 1)}
+	open := func() *git.Store { return store }
+	trust := &trust{evaluator: e, store: open, now: time.Now}
+	r := &ratchet{name: name, line: &lineage{}, store: open, wrote: make(chan struct{}, 1)}
+	r.trust = func(ctx context.Context, from, to git.Hash) error { return trust.between(ctx, from, to, true) }
 	r.branch = rec.Branch
 	r.load(rec)
+	if rec.Revision == "" {
+		now, err := git.ParseHash(revision)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.trust(ctx, git.Hash{}, now); err != nil {
+			return untrusted(err)
+		}
+	}
 	return r.secure(ctx, live, target{revision: revision, supersedes: strings.Join(supersedes, " ")})
 }
 

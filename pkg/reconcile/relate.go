@@ -1,8 +1,12 @@
 package reconcile
 
 import (
+	"bytes"
 	"cmp"
+	"errors"
+	"io/fs"
 	"maps"
+	"path"
 	"slices"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
@@ -104,8 +108,8 @@ func (r relations) gives(key catalog.UnitKey, id object.ID) bool {
 	return err == nil
 }
 
-// heir finds another unit of the cluster that declares an object, or that has
-// begun to take it over and cannot be evaluated at present.
+// heir finds another unit of the cluster that declares an object, or that cannot be
+// evaluated at present and has begun to take it over or has files that name it.
 func (r relations) heir(from catalog.UnitKey, id object.ID) (catalog.UnitKey, bool) {
 	for _, key := range r.fleet.Declaring(from.Cluster, id) {
 		if key != from {
@@ -114,7 +118,8 @@ func (r relations) heir(from catalog.UnitKey, id object.ID) (catalog.UnitKey, bo
 	}
 	for _, u := range r.fleet.broken(from.Cluster) {
 		owned, known := r.live.Inventory(u.Key.String()).Members()
-		if _, listed := owned[id]; u.Key != from && (!known || listed) {
+		_, listed := owned[id]
+		if u.Key != from && (!known || listed || r.fleet.mentions(u, id)) {
 			return u.Key, true
 		}
 	}
@@ -158,6 +163,31 @@ func (f *Fleet) Declaring(cluster string, id object.ID) []catalog.UnitKey {
 	f.published.RLock()
 	defer f.published.RUnlock()
 	return slices.Clone(f.declaring[render.Identity(cluster, id)])
+}
+
+// mentions reports whether a file of a unit's service has both the kind and the name
+// of an object in it, or cannot be read. It is asked of what does not evaluate, where
+// nothing better is known of what it declares.
+func (f *Fleet) mentions(u *render.Unit, id object.ID) bool {
+	f.published.RLock()
+	tree := f.tree
+	f.published.RUnlock()
+	if tree == nil || u.Key.Own() || u.Source == "" {
+		return false
+	}
+	found := false
+	err := fs.WalkDir(tree.FS(), path.Dir(u.Source), func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		raw, err := tree.ReadFile(name)
+		found = found || bytes.Contains(raw, []byte(id.Kind)) && bytes.Contains(raw, []byte(id.Name))
+		if found {
+			return fs.SkipAll
+		}
+		return err
+	})
+	return found || err != nil && !errors.Is(err, fs.ErrNotExist)
 }
 
 // broken lists the units of a cluster that cannot be evaluated at present.

@@ -289,3 +289,83 @@ func TestForeignFinalizer(t *testing.T) {
 		return w.inventoryOf("prod-eu", unit)
 	})
 }
+
+const plainDeployment = `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: NAME
+spec:
+  selector:
+    matchLabels: {part: NAME}
+  template:
+    metadata:
+      labels: {part: NAME}
+    spec:
+      serviceAccountName: NAME
+      automountServiceAccountToken: false
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+      containers:
+      - name: plain
+        image: registry.example.com/test/plain
+        resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 16Mi}}
+        securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: ["ALL"]}}
+`
+
+// plainFiles is a service of plain manifests, some ConfigMaps of the given names.
+func (w *world) plainFiles(name, more string, configs ...string) files {
+	dir := strings.TrimSuffix(w.servicePath("shop", name), "service.cue")
+	out := files{w.servicePath("shop", name): `package service
+
+import "fairway.dev/platform/paths/manifests"
+
+manifests.#Service & {
+	name:        "` + name + `"
+	description: "Plain files of a test."
+	image:       "registry.example.com/test/plain"
+	manifests: folder: "manifests"
+	` + more + `
+}
+`}
+	out[dir+"manifests/deployment.yaml"] = strings.ReplaceAll(plainDeployment, "NAME", name)
+	for _, config := range configs {
+		out[dir+"manifests/"+config+".yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: " + config + "\ndata:\n  of: " + config + "\n"
+	}
+	return out
+}
+
+// TestMoveToBroken: an object whose file moves to a service that is broken by the same
+// commit waits for it where it is, while the rest goes on; mended, it moves.
+func TestMoveToBroken(t *testing.T) {
+	w := newWorld(t, func(w *world) files {
+		return w.teamFile("shop").and(w.plainFiles("maps", "", "tiles", "styles", "fonts", "signs")).and(w.plainFiles("routes", "", "roads")).
+			and(w.release(w.dev(), "shop", "maps", "1.0.0")).and(w.release(w.dev(), "shop", "routes", "1.0.0"))
+	})
+	w.run()
+	before, from := w.uids("local"), w.lab.now(t)
+	dir := "teams/" + w.team("shop") + "/maps/manifests/"
+	w.push("styles moves to routes, which has a mistake", w.plainFiles("routes", "replicas: \"many\"", "roads", "styles").and(files{
+		dir + "styles.yaml": gone, dir + "fonts.yaml": gone,
+		dir + "tiles.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: tiles\ndata:\n  of: new tiles\n",
+	}))
+	w.waitSync(w.inDev("routes"), status.Held)
+	space := w.space("shop", w.dev())
+	eventually(t, patience, "fonts is deleted, and tiles is new", func() string {
+		if w.live("local", "ConfigMap", space, "fonts") != nil {
+			return "fonts is there"
+		}
+		data, _, _ := unstructured.NestedString(w.live("local", "ConfigMap", space, "tiles").Object, "data", "of")
+		return strings.TrimSuffix(data, "new tiles")
+	})
+	if styles := w.live("local", "ConfigMap", space, "styles"); styles == nil || styles.GetUID() != before["ConfigMap "+space+"/styles"] {
+		t.Fatalf("styles was deleted while the service that it moved to could not be evaluated; it was %q", before["ConfigMap "+space+"/styles"])
+	}
+	w.settled(w.push("routes is mended", w.plainFiles("routes", "", "roads", "styles")))
+	if after := w.uids("local"); after["ConfigMap "+space+"/styles"] != before["ConfigMap "+space+"/styles"] || before["ConfigMap "+space+"/styles"] == "" {
+		t.Errorf("styles was %q and is %q", before["ConfigMap "+space+"/styles"], after["ConfigMap "+space+"/styles"])
+	}
+	for _, r := range w.deleted(from) {
+		if r.Object.Name != "fonts" {
+			t.Errorf("deleted: %s", r)
+		}
+	}
+}

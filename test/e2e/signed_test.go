@@ -134,3 +134,34 @@ func TestSignedCommits(t *testing.T) {
 	w.quiet()
 	w.mustWriteNothing(from, "by a daemon that lost its disk")
 }
+
+// TestApplyAsksForSignatures: the command that writes without a daemon follows the
+// signing policy like one: the first revision by its own word, later ones by what
+// stood before them.
+func TestApplyAsksForSignatures(t *testing.T) {
+	ada, adaKey := signer(t, "ada")
+	w := newWorld(t, func(w *world) files { return shopAndPay(w).and(signing(map[string]string{"ada": adaKey})) })
+	apply := func() (string, error) {
+		cmd := exec.Command(reconciler(t), "apply", "--yes", "--env", w.dev(), "--journal", filepath.Join(t.TempDir(), "journal.db"), "--kubeconfig", w.lab.kubeconfig)
+		cmd.Dir = w.clone
+		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(w.root, "cache"))
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	refused := func(when string) {
+		t.Helper()
+		from := w.lab.now(t)
+		out, err := apply()
+		if err == nil || !strings.Contains(out, "nothing was applied") || !strings.Contains(out, "the signing policy refuses it") {
+			t.Errorf("%s: %v: %s", when, err, out)
+		}
+		w.mustWriteNothing(from, when)
+	}
+	refused("the first revision, unsigned")
+	w.pushSigned(ada, "signed", w.web("money", "pay", `config: MODE: "signed"`))
+	if out, err := apply(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	w.push("unsigned", w.web("money", "pay", `config: MODE: "unsigned"`))
+	refused("an unsigned revision after a signed one")
+}

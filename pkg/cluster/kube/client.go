@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -31,10 +32,11 @@ type client struct {
 	stream   *http.Client
 	requests *requests
 	explain  explain
+	patience *patience
 }
 
 func newClient(cfg *rest.Config, opts Options) (*client, error) {
-	c := &client{requests: &requests{by: map[string]int64{}, guard: opts.Guard}, explain: explain{opts.Name, opts.Ledger}}
+	c := &client{requests: &requests{by: map[string]int64{}, guard: opts.Guard}, explain: explain{opts.Name, opts.Ledger}, patience: &patience{now: time.Now}}
 	scheme := runtime.NewScheme()
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	short := requestConfig(cfg, opts.Timeout)
@@ -57,6 +59,7 @@ func newClient(cfg *rest.Config, opts Options) (*client, error) {
 func (c *client) transport(cfg *rest.Config) (*http.Client, error) {
 	cfg.Wrap(c.explain.wrap) // within the guard: what is not sent is not taken down
 	cfg.Wrap(c.requests.wrap)
+	cfg.Wrap(c.patience.wrap) // outermost: who waits asks the guard afterwards
 	return rest.HTTPClientFor(cfg)
 }
 
