@@ -70,11 +70,22 @@ func Build(dir string, files map[string]string, spec Spec) ([]Object, []protocol
 			Hint: "put .yaml files there, with a kustomization.yaml where they need one",
 		}}
 	}
-	m, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, "/")
+	m, err := kustomize(fs)
 	if err != nil {
 		return nil, []protocol.Fault{refused(dir, files, spec, err)}
 	}
 	return objectsOf(dir, files, spec, m)
+}
+
+// kustomize builds what is on the disk. That it panics on some input is that input's
+// mistake, and it has a place to be told at.
+func kustomize(fs filesys.FileSystem) (m resmap.ResMap, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("kustomize cannot make sense of these files and gave up: %v", p)
+		}
+	}()
+	return krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, "/")
 }
 
 // disk is all that kustomize sees: the files, and on top of them what the path
@@ -176,7 +187,7 @@ func objectsOf(dir string, files map[string]string, spec Spec, m resmap.ResMap) 
 			})
 			continue
 		}
-		released = released || runs(fields, *spec.Image)
+		released = released || spec.Image == nil || runs(fields, *spec.Image)
 		source(fields, pos.File)
 		objects = append(objects, Object{Fields: fields, Origin: from})
 	}
