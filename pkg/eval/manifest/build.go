@@ -187,7 +187,7 @@ func objectsOf(dir string, files map[string]string, spec Spec, m resmap.ResMap) 
 			})
 			continue
 		}
-		released = released || spec.Image == nil || runs(fields, *spec.Image)
+		released = released || runs(fields, *spec.Image)
 		source(fields, pos.File)
 		objects = append(objects, Object{Fields: fields, Origin: from})
 	}
