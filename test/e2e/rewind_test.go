@@ -155,6 +155,32 @@ func TestRewoundBranch(t *testing.T) {
 	config: CACHE_SIZE: "10"`)))
 }
 
+// TestRewoundBeforeItWasRecorded: a revision that no cluster has recorded yet was
+// followed all the same: the branch that loses it is not, until it says so.
+func TestRewoundBeforeItWasRecorded(t *testing.T) {
+	w := newWorld(t, shopAndPay)
+	w.note = time.Hour
+	w.run()
+	first := w.head()
+	good := w.push("pay: another mode", w.web("money", "pay", `config: MODE: "another"`))
+	w.settled(good)
+	for _, name := range clusters() {
+		if got := w.recorded(name); got != first {
+			t.Fatalf("%s has recorded %s, want %s", name, got, first)
+		}
+	}
+	from := w.lab.now(t)
+	gitIn(t, w.clone, "reset", "--quiet", "--hard", first)
+	if s := w.withheld(w.forcePush()); s.Revision != good || !strings.Contains(s.Message, "supersedes: [\""+good+"\"]") {
+		t.Errorf("the source says %+v", s)
+	}
+	w.quiet()
+	w.mustWriteNothing(from, "after a rewind")
+	gitIn(t, w.clone, "reset", "--quiet", "--hard", good)
+	w.forcePush()
+	w.settled(good)
+}
+
 // everyWrite is writes, and the records of revisions, which go with no change.
 func (w *world) everyWrite(from instant) []request {
 	w.t.Helper()
