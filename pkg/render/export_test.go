@@ -6,3 +6,6 @@ import "github.com/fairway-dev/fairway/pkg/eval"
 func KeepNow(r *Renderer, es *eval.State, st *State) {
 	r.Evaluator.KeepState(es, st.write(es.Catalog))
 }
+
+// KeptFacts is under what name the facts of a unit are kept.
+const KeptFacts = keptFacts
