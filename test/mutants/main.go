@@ -1,7 +1,7 @@
 // Command mutants takes guards out of the engine, one at a time, and sees which
 // test notices. A guard whose absence no test notices is a guard nobody holds.
 //
-//	go run ./test/mutants [-only TEXT] [-skip TEXT] [-into docs/reliability.md] [test/mutants/mutants.txt]
+//	go run ./test/mutants [-only TEXT] [-skip TEXT] [-from N] [-into docs/reliability.md] [test/mutants/mutants.txt]
 //
 // A mutant is a few lines: the rule it breaks, the file, the text that is
 // replaced, the replacement, and the test that must fail. It is made in a copy
@@ -28,19 +28,20 @@ func main() {
 	defer stop()
 	only := flag.String("only", "", "try only mutants whose rule, file or package contains this")
 	skip := flag.String("skip", "\x00", "leave out those whose rule, file or package contains this")
+	from := flag.Int("from", 1, "go on with this one of them: a long run may have been cut short")
 	into := flag.String("into", "", "file to write the table into, between its markers")
 	flag.Parse()
 	list := "test/mutants/mutants.txt"
 	if flag.NArg() > 0 {
 		list = flag.Arg(0)
 	}
-	if err := run(ctx, list, *only, *skip, *into); err != nil {
+	if err := run(ctx, list, *only, *skip, *into, *from); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, list, only, skip, into string) error {
+func run(ctx context.Context, list, only, skip, into string, from int) error {
 	raw, err := os.ReadFile(list)
 	if err != nil {
 		return fmt.Errorf("read the mutants: %w", err)
@@ -54,6 +55,7 @@ func run(ctx context.Context, list, only, skip, into string) error {
 		about := m.rule + " " + m.file + " " + m.pkg
 		return !strings.Contains(about, only) || strings.Contains(about, skip)
 	})
+	mutants = mutants[min(max(from-1, 0), len(mutants)):]
 	dir, err := os.MkdirTemp("", "fairway-mutants-")
 	if err != nil {
 		return err
