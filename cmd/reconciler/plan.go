@@ -93,7 +93,7 @@ func (a *app) plan(ctx context.Context, sel selector, base, rev, at, kubeconfig 
 		if err != nil {
 			return plan.Set{}, fmt.Errorf("revision %s: %w", base, err)
 		}
-		plans, err := betweenRevisions(ctx, before, f, sel, commit)
+		plans, err := reconcile.Compare(ctx, before, f, append(keysOf(sel.pick(f)), keysOf(sel.pick(before))...), commit)
 		return plan.Collect(baseCommit, commit, plans), err
 	}
 	live, err := a.dialAll(ctx, f, sel, kubeconfig, nil)
@@ -105,57 +105,12 @@ func (a *app) plan(ctx context.Context, sel selector, base, rev, at, kubeconfig 
 	return plan.Collect("", commit, plans), err
 }
 
-// betweenRevisions plans as if the clusters were exactly at the first revision.
-func betweenRevisions(ctx context.Context, before, after *reconcile.Fleet, sel selector, commit string) ([]plan.Plan, error) {
-	var plans []plan.Plan
-	for _, u := range sel.pick(after) {
-		old := before.Unit(u.Key)
-		if old != nil && old.Digest == u.Digest && !u.Held() {
-			plans = append(plans, plan.Plan{Unit: u.Key, Unchanged: u.Objects})
-			continue
-		}
-		p, err := between(ctx, before, after, old, u, commit)
-		if err != nil {
-			return nil, err
-		}
-		plans = append(plans, p)
+func keysOf(units []*render.Unit) []catalog.UnitKey {
+	keys := make([]catalog.UnitKey, len(units))
+	for i, u := range units {
+		keys[i] = u.Key
 	}
-	for _, u := range sel.pick(before) {
-		if after.Unit(u.Key) != nil || u.Held() {
-			continue
-		}
-		reason, gone := after.Gone(u.Key)
-		if !gone {
-			continue
-		}
-		b, err := before.Bundle(ctx, u)
-		if err != nil {
-			return nil, err
-		}
-		d := plan.Desired{Unit: u.Key, Revision: commit, Removed: reason}
-		plans = append(plans, plan.Compute(d, plan.Assume(u.Key.String(), b.Objects)))
-	}
-	return plans, nil
-}
-
-func between(ctx context.Context, before, after *reconcile.Fleet, old, u *render.Unit, commit string) (plan.Plan, error) {
-	assumed := plan.Assume(u.Key.String(), nil)
-	if old != nil && !old.Held() {
-		b, err := before.Bundle(ctx, old)
-		if err != nil {
-			return plan.Plan{}, err
-		}
-		assumed = plan.Assume(u.Key.String(), b.Objects)
-	}
-	d := plan.Desired{Unit: u.Key, Revision: commit, Invalid: u.Diags}
-	if !u.Held() {
-		b, err := after.Bundle(ctx, u)
-		if err != nil {
-			return plan.Plan{}, err
-		}
-		d.Objects = b.Objects
-	}
-	return after.JudgePlan(ctx, plan.Compute(d, assumed))
+	return keys
 }
 
 // dialAll reaches the clusters that the selected units are on.
