@@ -20,15 +20,17 @@ const module = "github.com/fairway-dev/fairway/"
 func bands() map[string]int {
 	return map[string]int{
 		"pkg/diag": 0, "pkg/object": 0, "pkg/git": 0, "pkg/cache": 0, "pkg/cache/record": 0, "pkg/eval/sandbox": 0, "pkg/signature": 0, "pkg/health": 0, "pkg/schedule": 0,
-		"pkg/secret": 1, "pkg/diag/format": 1, "pkg/catalog": 1, "pkg/cluster": 1, "pkg/tenancy": 1, "pkg/wave": 1, "pkg/git/githttp": 1, "pkg/git/folder": 1,
+		"pkg/secret": 1, "pkg/diag/format": 1, "pkg/catalog": 1, "pkg/cluster": 1, "pkg/tenancy": 1, "pkg/wave": 1, "pkg/git/githttp": 1, "pkg/git/folder": 1, "pkg/git/compose": 1,
 		"pkg/eval/protocol": 1,
 		"pkg/eval":          2, "pkg/eval/syntax": 2, "pkg/eval/explain": 3, "pkg/eval/manifest": 3, "pkg/eval/worker": 4,
 		"pkg/capacity": 2, "pkg/policy": 2, "pkg/status": 2, "pkg/journal": 2,
 		"pkg/cluster/kube/internal/owned": 2, "pkg/cluster/kube/internal/inventory": 2, "pkg/cluster/kube": 3, "pkg/cluster/lease": 3,
 		"pkg/audit": 3, "pkg/metrics": 3, "pkg/render": 3, "pkg/plan": 3,
 		"pkg/apply":      4,
+		"pkg/review":     4,
 		"pkg/reconcile":  5,
 		"pkg/api":        6,
+		"pkg/pulls":      6,
 		"cmd/reconciler": 7,
 	}
 }

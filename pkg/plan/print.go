@@ -156,24 +156,35 @@ func (s Set) Markdown(w io.Writer) error {
 		if p.Withheld != nil {
 			note = "nothing is deleted: " + p.Withheld.Message
 		}
-		out.printf("| `%s` | %d | %d | %d | %s |", p.Unit, n[Create], n[Update]+n[Heal], n[Prune], escape(note))
+		out.printf("| `%s` | %d | %d | %d | %s |", p.Unit, n[Create], n[Update]+n[Heal], n[Prune], Cell(note))
 	}
 	for _, p := range s.Plans {
-		if len(p.Steps) == 0 {
-			continue
+		if text := p.Folded(); text != "" {
+			out.printf("\n%s", text)
 		}
-		out.printf("\n<details><summary><code>%s</code></summary>\n\n```diff", p.Unit)
-		for _, step := range p.Steps {
-			out.printf("%s %s (%s)", mark(step.Action), step.ID, fence(step.Reason))
-			for _, f := range step.Fields {
-				if step.Action != Create {
-					out.markdownField(f)
-				}
-			}
-		}
-		out.printf("```\n</details>")
 	}
 	return out.err
+}
+
+// Folded is the plan's steps in Markdown, folded under the unit's name; "" where there
+// are none.
+func (p Plan) Folded() string {
+	if len(p.Steps) == 0 {
+		return ""
+	}
+	var text strings.Builder
+	out := &lines{w: &text}
+	out.printf("<details><summary><code>%s</code></summary>\n\n```diff", p.Unit)
+	for _, step := range p.Steps {
+		out.printf("%s %s (%s)", mark(step.Action), step.ID, fence(step.Reason))
+		for _, f := range step.Fields {
+			if step.Action != Create {
+				out.markdownField(f)
+			}
+		}
+	}
+	out.printf("```\n</details>")
+	return strings.TrimSuffix(text.String(), "\n")
 }
 
 func mark(a Action) string {
@@ -200,10 +211,11 @@ func valueOf(v any) string {
 	return string(b)
 }
 
-// fence keeps text from ending the code block it stands in; escape keeps it
-// from being markup.
+// fence keeps text from ending the code block it stands in.
 func fence(s string) string { return strings.ReplaceAll(clean(s), "```", "` ` `") }
 
-func escape(s string) string {
+// Cell makes what people or clusters wrote fit for a cell of a table in Markdown: it
+// is no markup there and calls nobody's name.
+func Cell(s string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "`", "'", "@", "@\u200b", "[", `\[`).Replace(clean(s))
 }

@@ -216,3 +216,44 @@ func TestWith(t *testing.T) {
 		t.Errorf("the empty tree: %v", err)
 	}
 }
+
+// TestMergeBaseAsGit asks for what two commits have in common in a random history with
+// merges, and holds the answer against git's.
+func TestMergeBaseAsGit(t *testing.T) {
+	dir, store := repository(t)
+	r := rand.New(rand.NewPCG(7, 9))
+	root, _ := run(t, dir, "rev-parse", "HEAD")
+	treeHash, _ := run(t, dir, "rev-parse", "HEAD^{tree}")
+	commits := []string{root}
+	for i := range 80 {
+		args := []string{"commit-tree", treeHash, "-m", fmt.Sprint(i), "-p", commits[r.IntN(len(commits))]}
+		if r.IntN(3) == 0 {
+			args = append(args, "-p", commits[r.IntN(len(commits))])
+		}
+		out, err := dated(t, dir, fmt.Sprintf("%d +0000", 1_700_000_000+i*60), args...)
+		if err != nil {
+			t.Fatal(out)
+		}
+		commits = append(commits, out)
+	}
+	for range 120 {
+		a, b := commits[r.IntN(len(commits))], commits[r.IntN(len(commits))]
+		all, err := run(t, dir, "merge-base", "--all", a, b)
+		if err != nil {
+			t.Fatal(all)
+		}
+		ha, _ := git.ParseHash(a)
+		hb, _ := git.ParseHash(b)
+		got, err := store.MergeBase(ha, hb)
+		if err != nil || !slices.Contains(strings.Fields(all), got.Commit.String()) {
+			t.Errorf("%s and %s have %s in common (%v), git says %s", a, b, got.Commit, err, all)
+		}
+	}
+}
+
+func dated(t *testing.T, dir, date string, args ...string) (string, error) {
+	t.Helper()
+	t.Setenv("GIT_COMMITTER_DATE", date)
+	t.Setenv("GIT_AUTHOR_DATE", date)
+	return run(t, dir, args...)
+}

@@ -1,0 +1,143 @@
+// Package pulls looks after pull requests: what each would do, said before it is merged.
+package pulls
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/fairway-dev/fairway/pkg/capacity"
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/compose"
+	"github.com/fairway-dev/fairway/pkg/reconcile"
+	"github.com/fairway-dev/fairway/pkg/review"
+)
+
+// Reviewer says what proposals would do. It has a fleet of its own beside the one that
+// is in force, which goes from the base to a proposal and back: both ways cost what the
+// proposal changes, and nothing for what it does not. Its methods are safe for concurrent
+// use; one proposal is looked at at a time.
+type Reviewer struct {
+	// InForce is the fleet that stands for the base.
+	InForce *reconcile.Fleet
+	// Trial is brought to proposals. It has the same evaluator, day and clock.
+	Trial *reconcile.Fleet
+
+	mu sync.Mutex
+}
+
+// Proposal is a change as trees: what a merge of Head into Base would give is
+// reviewed, where Ancestor is the last revision that both contain.
+type Proposal struct {
+	Base, Head, Ancestor git.Revision
+	BaseTree             *git.Tree
+	HeadTree             *git.Tree
+	AncestorTree         *git.Tree
+	History              eval.History
+}
+
+// Open reads a proposal's trees from a store.
+func Open(store *git.Store, base, head git.Revision) (Proposal, error) {
+	ancestor, err := store.MergeBase(base.Commit, head.Commit)
+	if err != nil {
+		return Proposal{}, fmt.Errorf("propose %s for %s: %w", head.Commit, base.Commit, err)
+	}
+	p := Proposal{Base: base, Head: head, Ancestor: ancestor, History: reconcile.Before(store, base.Commit)}
+	for _, side := range []struct {
+		tree   **git.Tree
+		commit git.Hash
+	}{{&p.BaseTree, base.Commit}, {&p.HeadTree, head.Commit}, {&p.AncestorTree, ancestor.Commit}} {
+		if *side.tree, err = store.Tree(side.commit); err != nil {
+			return Proposal{}, err
+		}
+	}
+	return p, nil
+}
+
+// errMoved: the fleet in force went on while a proposal was looked at.
+var errMoved = errors.New("the base moved")
+
+// tries is how often a proposal is looked at anew because the base moved meanwhile.
+const tries = 3
+
+// Review says what merging a proposal would do. The fleet in force must be at its base.
+func (r *Reviewer) Review(ctx context.Context, p Proposal) (review.Report, error) {
+	merged, conflicts, err := compose.Merge(p.AncestorTree, p.BaseTree, p.HeadTree)
+	if err != nil {
+		return review.Report{}, fmt.Errorf("review %s: %w", p.Head.Commit, err)
+	}
+	if bad, err := merged.Check(git.Limits{}); err != nil || len(bad) > 0 {
+		return review.Report{}, errors.Join(err, fmt.Errorf("review %s: %d names can be mistaken for others, such as %v", p.Head.Commit, len(bad), bad))
+	}
+	in := review.Input{Base: p.Base.Commit.String(), Head: p.Head.Commit.String(), Conflicts: conflicts}
+	if len(conflicts) > 0 {
+		return review.New(in), nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for range tries {
+		if err = r.fill(ctx, p, merged, &in); !errors.Is(err, errMoved) {
+			break
+		}
+	}
+	if err != nil {
+		return review.Report{}, fmt.Errorf("review %s: %w", p.Head.Commit, err)
+	}
+	return review.New(in), nil
+}
+
+// fill plans from the fleet in force to the trial, which it brings to the merged tree.
+func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, in *review.Input) error {
+	generation := r.InForce.Generation()
+	if _, err := r.Trial.Advance(ctx, p.BaseTree, p.History); err != nil {
+		return fmt.Errorf("evaluate the base: %w", err)
+	}
+	in.Before = r.Trial.Diags()
+	change, err := r.Trial.Advance(ctx, merged, p.History)
+	if err != nil {
+		return fmt.Errorf("evaluate what comes of it: %w", err)
+	}
+	in.After = r.Trial.Diags()
+	keys := slices.Concat(change.Changed, change.Removed)
+	if in.Plans, err = reconcile.Compare(ctx, r.InForce, r.Trial, keys, in.Head); err != nil {
+		return err
+	}
+	r.describe(keys, in)
+	if r.InForce.Generation() != generation {
+		return errMoved
+	}
+	return nil
+}
+
+// describe adds what plans do not say of units: whose they are, and what they cost.
+func (r *Reviewer) describe(keys []catalog.UnitKey, in *review.Input) {
+	in.Ranks, in.Teams, in.Costs = map[string]int{}, map[catalog.UnitKey]string{}, map[catalog.UnitKey]review.Cost{}
+	was, is := r.InForce.Catalog(), r.Trial.Catalog()
+	for _, cat := range []*catalog.Catalog{was, is} {
+		for name, e := range cat.Environments {
+			var declared struct {
+				Rank int `json:"rank"`
+			}
+			_ = json.Unmarshal(e.Data, &declared) // typed by the schema; of a broken one it is nothing
+			in.Ranks[name] = declared.Rank
+		}
+	}
+	for _, key := range keys {
+		cost := review.Cost{}
+		if u := r.InForce.Unit(key); u != nil {
+			in.Teams[key] = u.Team
+			cost.Before, _ = capacity.Cost(was.Clusters[key.Cluster], u.Demand())
+		}
+		if u := r.Trial.Unit(key); u != nil {
+			in.Teams[key] = u.Team
+			cost.After, _ = capacity.Cost(is.Clusters[key.Cluster], u.Demand())
+		}
+		cost.Before, cost.After = cost.Before*capacity.HoursPerMonth, cost.After*capacity.HoursPerMonth
+		in.Costs[key] = cost
+	}
+}
