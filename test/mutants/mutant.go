@@ -115,9 +115,27 @@ func (c *copied) try(ctx context.Context, m *mutant) error {
 	return errors.Join(err, os.WriteFile(file, whole, 0o644))
 }
 
+// pattern is what go test takes for tests by name, of which one alone may be of a case:
+// go test splits at slashes, and not within brackets. Many are run as a whole.
+func pattern(names string) string {
+	levels := strings.Split(names, "/")
+	if strings.Contains(names, "|") {
+		var whole []string
+		for name := range strings.SplitSeq(names, "|") {
+			test, _, _ := strings.Cut(name, "/")
+			whole = append(whole, test)
+		}
+		levels = []string{"(" + strings.Join(whole, "|") + ")"}
+	}
+	for i, level := range levels {
+		levels[i] = "^" + level + "$"
+	}
+	return strings.Join(levels, "/")
+}
+
 // test runs tests of a package and reports whether they passed.
 func (c *copied) test(ctx context.Context, pkg, names string) (said string, passed bool, err error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-count=1", "-timeout=10m", "-run", "^("+names+")$", pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-count=1", "-timeout=10m", "-run", pattern(names), pkg)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()

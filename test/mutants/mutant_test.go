@@ -35,3 +35,14 @@ func TestMutantsFit(t *testing.T) {
 		}
 	}
 }
+
+// TestPattern: cases are told to go test level by level.
+func TestPattern(t *testing.T) {
+	for names, want := range map[string]string{
+		"TestA": "^TestA$", "TestA/b/c": "^TestA$/^b$/^c$", "TestA|TestB": "^(TestA|TestB)$", "TestA/b|TestC": "^(TestA|TestC)$",
+	} {
+		if got := pattern(names); got != want {
+			t.Errorf("%s: %s, want %s", names, got, want)
+		}
+	}
+}
