@@ -20,9 +20,9 @@ const module = "github.com/fairway-dev/fairway/"
 func bands() map[string]int {
 	return map[string]int{
 		"pkg/diag": 0, "pkg/object": 0, "pkg/git": 0, "pkg/cache": 0, "pkg/cache/record": 0, "pkg/eval/sandbox": 0, "pkg/signature": 0, "pkg/health": 0, "pkg/schedule": 0,
-		"pkg/secret": 1, "pkg/diag/format": 1, "pkg/catalog": 1, "pkg/cluster": 1, "pkg/tenancy": 1, "pkg/wave": 1, "pkg/git/githttp": 1, "pkg/git/folder": 1, "pkg/git/compose": 1,
-		"pkg/eval/protocol": 1,
-		"pkg/eval":          2, "pkg/eval/syntax": 2, "pkg/eval/explain": 3, "pkg/eval/manifest": 3, "pkg/eval/worker": 4,
+		"pkg/secret": 1, "pkg/diag/format": 1, "pkg/catalog": 1, "pkg/cluster": 1, "pkg/tenancy": 1, "pkg/wave": 1, "pkg/git/githttp": 1, "pkg/git/folder": 1, "pkg/git/compose": 1, "pkg/webhook": 1,
+		"pkg/eval/protocol": 1, "pkg/forge": 1, "pkg/forge/rest": 1, "pkg/forge/gitea": 2, "pkg/forge/github": 2, "pkg/forge/gitlab": 2, "pkg/forge/connect": 3,
+		"pkg/eval": 2, "pkg/eval/syntax": 2, "pkg/eval/explain": 3, "pkg/eval/manifest": 3, "pkg/eval/worker": 4,
 		"pkg/capacity": 2, "pkg/policy": 2, "pkg/status": 2, "pkg/journal": 2,
 		"pkg/cluster/kube/internal/owned": 2, "pkg/cluster/kube/internal/inventory": 2, "pkg/cluster/kube": 3, "pkg/cluster/lease": 3,
 		"pkg/audit": 3, "pkg/metrics": 3, "pkg/render": 3, "pkg/plan": 3,
