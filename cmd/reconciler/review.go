@@ -17,7 +17,7 @@ func newReview(a *app) *cobra.Command {
 	var exitCode bool
 	cmd := &cobra.Command{
 		Use:   "review",
-		Short: "Say what merging a branch would do, everywhere, as its pull request is told",
+		Short: "Say what merging a branch would do, everywhere",
 		Long: `review merges a revision into a base, in memory, and says what the result would
 do in every environment on every cluster: what is created, updated and deleted,
 what restarts, what it costs, which mistakes it brings and which it mends. It asks no

@@ -1,4 +1,5 @@
 // Package pulls looks after pull requests: what each would do, said before it is merged.
+// So far it is asked by the command review; no forge is.
 package pulls
 
 import (
@@ -59,8 +60,8 @@ func Open(store *git.Store, base, head git.Revision) (Proposal, error) {
 	return p, nil
 }
 
-// errMoved: the fleet in force went on while a proposal was looked at.
-var errMoved = errors.New("the base moved")
+// errMoved: the fleet in force is not, or no longer, at the proposal's base.
+var errMoved = errors.New("the base moved meanwhile")
 
 // tries is how often a proposal is looked at anew because the base moved meanwhile.
 const tries = 3
@@ -71,8 +72,10 @@ func (r *Reviewer) Review(ctx context.Context, p Proposal) (review.Report, error
 	if err != nil {
 		return review.Report{}, fmt.Errorf("review %s: %w", p.Head.Commit, err)
 	}
-	if bad, err := merged.Check(git.Limits{}); err != nil || len(bad) > 0 {
-		return review.Report{}, errors.Join(err, fmt.Errorf("review %s: %d names can be mistaken for others, such as %v", p.Head.Commit, len(bad), bad))
+	if bad, err := merged.Check(git.Limits{}); err != nil {
+		return review.Report{}, fmt.Errorf("review %s: %w", p.Head.Commit, err)
+	} else if len(bad) > 0 {
+		return review.Report{}, fmt.Errorf("review %s: %d names can be mistaken for others, such as %s", p.Head.Commit, len(bad), bad[0])
 	}
 	in := review.Input{Base: p.Base.Commit.String(), Head: p.Head.Commit.String(), Conflicts: conflicts}
 	if len(conflicts) > 0 {
@@ -94,6 +97,9 @@ func (r *Reviewer) Review(ctx context.Context, p Proposal) (review.Report, error
 // fill plans from the fleet in force to the trial, which it brings to the merged tree.
 func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, in *review.Input) error {
 	generation := r.InForce.Generation()
+	if same, err := alike(r.InForce.Tree(), p.BaseTree); err != nil || !same {
+		return errors.Join(err, errMoved)
+	}
 	if _, err := r.Trial.Advance(ctx, p.BaseTree, p.History); err != nil {
 		return fmt.Errorf("evaluate the base: %w", err)
 	}
@@ -112,6 +118,15 @@ func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, in *r
 		return errMoved
 	}
 	return nil
+}
+
+// alike reports whether two trees hold the same.
+func alike(a, b *git.Tree) (bool, error) {
+	if a == nil || b == nil {
+		return a == b, nil
+	}
+	changes, err := git.Diff(a, b)
+	return len(changes) == 0, err
 }
 
 // describe adds what plans do not say of units: whose they are, and what they cost.

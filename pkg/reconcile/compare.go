@@ -1,9 +1,7 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/object"
@@ -12,12 +10,16 @@ import (
 )
 
 // Compare plans units as if the clusters were exactly at one fleet and were to be
-// brought to another: no cluster is asked. commit names the second.
+// brought to another: no cluster is asked. commit names the second. A key may stand in
+// keys more than once.
 func Compare(ctx context.Context, before, after *Fleet, keys []catalog.UnitKey, commit string) ([]plan.Plan, error) {
-	keys = slices.Clone(keys)
-	slices.SortFunc(keys, func(a, b catalog.UnitKey) int { return cmp.Compare(a.String(), b.String()) })
 	var plans []plan.Plan
-	for _, key := range slices.Compact(keys) {
+	seen := make(map[catalog.UnitKey]bool, len(keys))
+	for _, key := range keys {
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
 		p, ok, err := compare(ctx, before, after, key, commit)
 		if err != nil {
 			return nil, err

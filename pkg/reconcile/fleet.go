@@ -197,6 +197,13 @@ func (f *Fleet) publish(delta *render.Delta, anew bool) int {
 	return f.generation
 }
 
+// Tree is the last whole tree, which the loops go by; nil before the first.
+func (f *Fleet) Tree() *git.Tree {
+	f.published.RLock()
+	defer f.published.RUnlock()
+	return f.tree
+}
+
 // Generation counts the trees that were shown to the loops.
 func (f *Fleet) Generation() int {
 	f.published.RLock()

@@ -167,17 +167,16 @@ func (f *Fleet) Declaring(cluster string, id object.ID) []catalog.UnitKey {
 
 // mentions reports whether a file of a unit's service has both the kind and the name
 // of an object in it, or cannot be read. It is asked of what does not evaluate, where
-// nothing better is known of what it declares.
+// nothing better is known of what it declares; and only of units that could hold the
+// object, so that no team keeps another's from going.
 func (f *Fleet) mentions(u *render.Unit, id object.ID) bool {
-	f.published.RLock()
-	tree := f.tree
-	f.published.RUnlock()
-	if tree == nil || u.Key.Own() || u.Source == "" {
+	tree := f.Tree()
+	if tree == nil || u.Key.Own() || u.Namespace() != id.Namespace {
 		return false
 	}
 	found := false
 	err := fs.WalkDir(tree.FS(), path.Dir(u.Source), func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
 		raw, err := tree.ReadFile(name)

@@ -169,7 +169,7 @@ func (r Report) told(out *strings.Builder) {
 		if n > listed {
 			continue
 		}
-		fmt.Fprintf(out, "- `%s`: %s", u.Unit, strings.Join(u.Why, ", "))
+		fmt.Fprintf(out, "- `%s`: %s", plan.Cell(u.Unit.String()), strings.Join(u.Why, ", "))
 		if hold != nil {
 			fmt.Fprintf(out, ": %s%s", plan.Cell(hold.Message), hint(hold.Hint))
 		}

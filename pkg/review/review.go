@@ -112,6 +112,9 @@ func New(in Input) Report {
 	r.mistakes(in.Before, in.After)
 	environments, teams, top := map[string]*Environment{}, map[string]bool{}, highest(in.Ranks)
 	for _, p := range set.Plans {
+		if p.Hold != nil && p.Hold.Reason == plan.HoldPolicy { // of policies on plans nobody else hears
+			r.Mistakes = append(r.Mistakes, p.Hold.Diags...)
+		}
 		u := Unit{Plan: p, Team: in.Teams[p.Unit], Cost: in.Costs[p.Unit]}
 		u.assess(in.Ranks[p.Unit.Environment] >= top)
 		r.Units = append(r.Units, u)

@@ -129,3 +129,13 @@ func TestConflicts(t *testing.T) {
 		t.Errorf("it says\n%s", text)
 	}
 }
+
+// TestPoliciesOnPlans: what only a policy on plans is against is a mistake of the change.
+func TestPoliciesOnPlans(t *testing.T) {
+	broken := diag.Diag{Code: "policy", Severity: diag.Error, Pos: diag.Position{File: "platform/policies/p.cue", Line: 3}, Message: "too much at once"}
+	held := plan.Plan{Unit: key("dev", "a"), Hold: &plan.Hold{Reason: plan.HoldPolicy, Message: "too much at once", Diags: diag.List{broken}}}
+	r := review.New(review.Input{Plans: []plan.Plan{held}})
+	if errors, _ := r.Mistakes.Count(); errors != 1 || !strings.Contains(r.Verdict(), "platform/policies/p.cue:3") {
+		t.Errorf("%d mistakes: %s", errors, r.Verdict())
+	}
+}

@@ -334,11 +334,13 @@ manifests.#Service & {
 }
 
 // TestMoveToBroken: an object whose file moves to a service that is broken by the same
-// commit waits for it where it is, while the rest goes on; mended, it moves.
+// commit waits for it where it is, while the rest goes on; mended, it moves. A broken
+// service of another team keeps nothing from going, whatever it names.
 func TestMoveToBroken(t *testing.T) {
 	w := newWorld(t, func(w *world) files {
 		return w.teamFile("shop").and(w.plainFiles("maps", "", "tiles", "styles", "fonts", "signs")).and(w.plainFiles("routes", "", "roads")).
-			and(w.release(w.dev(), "shop", "maps", "1.0.0")).and(w.release(w.dev(), "shop", "routes", "1.0.0"))
+			and(w.release(w.dev(), "shop", "maps", "1.0.0")).and(w.release(w.dev(), "shop", "routes", "1.0.0")).
+			and(w.teamFile("money")).and(w.web("money", "decoy", "")).and(w.release(w.dev(), "money", "decoy", "1.0.0"))
 	})
 	w.run()
 	before, from := w.uids("local"), w.lab.now(t)
@@ -346,8 +348,9 @@ func TestMoveToBroken(t *testing.T) {
 	w.push("styles moves to routes, which has a mistake", w.plainFiles("routes", "replicas: \"many\"", "roads", "styles").and(files{
 		dir + "styles.yaml": gone, dir + "fonts.yaml": gone,
 		dir + "tiles.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: tiles\ndata:\n  of: new tiles\n",
-	}))
+	}).and(w.web("money", "decoy", `nonsense: "ConfigMap fonts"`)))
 	w.waitSync(w.inDev("routes"), status.Held)
+	w.waitSync(w.inDev("decoy"), status.Held)
 	space := w.space("shop", w.dev())
 	eventually(t, patience, "fonts is deleted, and tiles is new", func() string {
 		if w.live("local", "ConfigMap", space, "fonts") != nil {
@@ -359,7 +362,7 @@ func TestMoveToBroken(t *testing.T) {
 	if styles := w.live("local", "ConfigMap", space, "styles"); styles == nil || styles.GetUID() != before["ConfigMap "+space+"/styles"] {
 		t.Fatalf("styles was deleted while the service that it moved to could not be evaluated; it was %q", before["ConfigMap "+space+"/styles"])
 	}
-	w.settled(w.push("routes is mended", w.plainFiles("routes", "", "roads", "styles")))
+	w.settled(w.push("both are mended", w.plainFiles("routes", "", "roads", "styles").and(w.web("money", "decoy", ""))))
 	if after := w.uids("local"); after["ConfigMap "+space+"/styles"] != before["ConfigMap "+space+"/styles"] || before["ConfigMap "+space+"/styles"] == "" {
 		t.Errorf("styles was %q and is %q", before["ConfigMap "+space+"/styles"], after["ConfigMap "+space+"/styles"])
 	}

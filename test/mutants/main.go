@@ -26,36 +26,39 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	only := flag.String("only", "", "try only mutants whose rule, file or package contains this")
-	skip := flag.String("skip", "\x00", "leave out those whose rule, file or package contains this")
-	from := flag.Int("from", 1, "go on with this one of them: a long run may have been cut short")
-	into := flag.String("into", "", "file to write the table into, between its markers")
+	var o options
+	flag.StringVar(&o.only, "only", "", "try only mutants whose rule, file or package contains this")
+	flag.StringVar(&o.skip, "skip", "\x00", "leave out those whose rule, file or package contains this")
+	flag.IntVar(&o.from, "from", 1, "go on with this one of them, where a long run was cut short: what its table says of those before stands")
+	flag.StringVar(&o.into, "into", "", "file to write the table into, between its markers")
 	flag.Parse()
-	list := "test/mutants/mutants.txt"
+	o.list = "test/mutants/mutants.txt"
 	if flag.NArg() > 0 {
-		list = flag.Arg(0)
+		o.list = flag.Arg(0)
 	}
-	if err := run(ctx, list, *only, *skip, *into, *from); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, list, only, skip, into string, from int) error {
-	raw, err := os.ReadFile(list)
+// options say what is tried, and where it is written.
+type options struct {
+	list, only, skip, into string
+	from                   int
+}
+
+func run(ctx context.Context, o options) error {
+	mutants, all, err := chosen(o)
 	if err != nil {
-		return fmt.Errorf("read the mutants: %w", err)
+		return err
 	}
-	mutants, err := parse(string(raw))
-	if err != nil {
-		return fmt.Errorf("read %s: %w", list, err)
+	first := min(max(o.from-1, 0), len(mutants))
+	if o.into != "" {
+		if err := recall(o.into, mutants[:first]); err != nil {
+			return err
+		}
 	}
-	all := len(mutants)
-	mutants = slices.DeleteFunc(mutants, func(m mutant) bool {
-		about := m.rule + " " + m.file + " " + m.pkg
-		return !strings.Contains(about, only) || strings.Contains(about, skip)
-	})
-	mutants = mutants[min(max(from-1, 0), len(mutants)):]
 	dir, err := os.MkdirTemp("", "fairway-mutants-")
 	if err != nil {
 		return err
@@ -65,11 +68,11 @@ func run(ctx context.Context, list, only, skip, into string, from int) error {
 	if err := c.fill(ctx); err != nil {
 		return err
 	}
-	if err := c.sound(ctx, mutants); err != nil {
+	if err := c.sound(ctx, mutants[first:]); err != nil {
 		return err
 	}
 	survivors := 0
-	for i := range mutants {
+	for i := first; i < len(mutants); i++ {
 		m := &mutants[i]
 		if err := c.try(ctx, m); err != nil {
 			return fmt.Errorf("%s in %s: %w", m.rule, m.file, err)
@@ -78,18 +81,35 @@ func run(ctx context.Context, list, only, skip, into string, from int) error {
 		if !m.killed {
 			survivors++
 		}
-		if into == "" {
+		if o.into == "" {
 			continue
 		}
-		if err := write(into, table(mutants[:i+1], all)); err != nil { // after each: a long run may be cut short
+		if err := write(o.into, table(mutants[:i+1], all)); err != nil { // after each: a long run may be cut short
 			return err
 		}
 	}
-	fmt.Printf("%d mutants, %d killed, %d survived\n", len(mutants), len(mutants)-survivors, survivors)
+	tried := len(mutants) - first
+	fmt.Printf("%d mutants, %d killed, %d survived\n", tried, tried-survivors, survivors)
 	if survivors > 0 {
 		return errors.New("some guards are held by no test")
 	}
 	return nil
+}
+
+// chosen reads the mutants that are asked for, and how many there are in all.
+func chosen(o options) (mutants []mutant, all int, err error) {
+	raw, err := os.ReadFile(o.list)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the mutants: %w", err)
+	}
+	if mutants, err = parse(string(raw)); err != nil {
+		return nil, 0, fmt.Errorf("read %s: %w", o.list, err)
+	}
+	all = len(mutants)
+	return slices.DeleteFunc(mutants, func(m mutant) bool {
+		about := m.rule + " " + m.file + " " + m.pkg
+		return !strings.Contains(about, o.only) || strings.Contains(about, o.skip)
+	}), all, nil
 }
 
 // The marks between which the table stands in a page.
@@ -97,6 +117,23 @@ const (
 	tableBegins = "<!-- mutants -->"
 	tableEnds   = "<!-- /mutants -->"
 )
+
+// recall reads from a page's table what came of mutants that were tried before.
+func recall(page string, mutants []mutant) error {
+	raw, err := os.ReadFile(page)
+	if err != nil {
+		return fmt.Errorf("read the table: %w", err)
+	}
+	for i := range mutants {
+		m := &mutants[i]
+		_, said, found := strings.Cut(string(raw), m.row())
+		if !found {
+			return fmt.Errorf("%s does not say what came of mutant %d (%s), so it has to be tried again: -from %d", page, i+1, m.guard, i+1)
+		}
+		m.killed = !strings.HasPrefix(said, survived)
+	}
+	return nil
+}
 
 // write puts a table between the marks of a page.
 func write(page, table string) error {
@@ -112,15 +149,23 @@ func write(page, table string) error {
 	return os.WriteFile(page, []byte(head+tableBegins+"\n"+table+tableEnds+tail), 0o644)
 }
 
+// survived is what stands in the table for a mutant that no test noticed.
+const survived = "**survived**"
+
+// row is the mutant's line in the table, up to what came of it.
+func (m mutant) row() string {
+	return fmt.Sprintf("| %s | %s | `%s` | ", m.rule, m.guard, filepath.ToSlash(m.file))
+}
+
 func table(tried []mutant, all int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nTried %s: %d of %d.\n\n| Rule | Guard taken out | In | Killed by |\n|---|---|---|---|\n", time.Now().UTC().Format("2006-01-02"), len(tried), all)
 	for _, m := range tried {
-		by := "**survived**"
+		by := survived
 		if m.killed {
 			by = "`" + m.test + "`"
 		}
-		fmt.Fprintf(&b, "| %s | %s | `%s` | %s |\n", m.rule, m.guard, filepath.ToSlash(m.file), by)
+		fmt.Fprintf(&b, "%s%s |\n", m.row(), by)
 	}
 	return b.String() + "\n"
 }

@@ -46,3 +46,27 @@ func TestPattern(t *testing.T) {
 		}
 	}
 }
+
+// TestRecall: a run that goes on keeps what the table says of the mutants before it, and
+// does not begin where the table says nothing.
+func TestRecall(t *testing.T) {
+	mutants := []mutant{
+		{rule: "A", guard: "one", file: "a.go", test: "TestA", killed: true},
+		{rule: "A", guard: "two", file: "a.go", test: "TestB"},
+	}
+	page := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(page, []byte("before\n"+tableBegins+"\n"+tableEnds+"\nafter\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(page, table(mutants, 3)); err != nil {
+		t.Fatal(err)
+	}
+	again := []mutant{mutants[0], mutants[1]}
+	again[0].killed, again[1].killed = false, true
+	if err := recall(page, again); err != nil || !again[0].killed || again[1].killed {
+		t.Errorf("recalled %v, %v", again, err)
+	}
+	if err := recall(page, []mutant{{rule: "A", guard: "three", file: "a.go"}}); err == nil || !strings.Contains(err.Error(), "-from 1") {
+		t.Errorf("a mutant that the table does not have: %v", err)
+	}
+}

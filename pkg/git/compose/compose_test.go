@@ -257,3 +257,23 @@ func dated(t *testing.T, dir, date string, args ...string) (string, error) {
 	t.Setenv("GIT_AUTHOR_DATE", date)
 	return run(t, dir, args...)
 }
+
+// TestLargeFilesAreNotMerged: a file that nothing reads whole is a conflict where both
+// changed it, and no failure.
+func TestLargeFilesAreNotMerged(t *testing.T) {
+	large := func(first string) *git.Tree {
+		out, err := compose.With(nil, map[string][]byte{"large": append([]byte(first), make([]byte, git.MaxFile)...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	_, conflicts, err := compose.Merge(large("a"), large("b"), large("c"))
+	if err != nil || !slices.Equal(conflicts, []string{"large"}) {
+		t.Errorf("conflicts in %v, %v", conflicts, err)
+	}
+	same, conflicts, err := compose.Merge(large("a"), large("a"), large("c"))
+	if err != nil || len(conflicts) > 0 || rootOf(t, same) != rootOf(t, large("c")) {
+		t.Errorf("what one side changed: conflicts in %v, %v", conflicts, err)
+	}
+}

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -96,10 +97,10 @@ func (m *merger) text(name string, x three) (git.Entry, error) {
 	var texts [3]string
 	for i, t := range []*git.Tree{m.ancestor, m.ours, m.theirs} {
 		raw, err := t.ReadFile(name)
-		if err != nil {
+		if err != nil && !errors.Is(err, git.ErrTooLarge) {
 			return git.Entry{}, err
 		}
-		if bytes.IndexByte(raw, 0) >= 0 {
+		if err != nil || bytes.IndexByte(raw, 0) >= 0 { // too large, or no text
 			m.conflicts = append(m.conflicts, name)
 			return x.ours, nil
 		}
