@@ -193,7 +193,12 @@ func TestPrisoner(t *testing.T) {
 			if err := os.WriteFile(prey, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			defer os.Remove(prey)
+			clean := func() {
+				for _, left := range []string{prey, "/tmp/made-by-a-prisoner", "/tmp/made-by-a-prisoner-too"} {
+					os.Remove(left)
+				}
+			}
+			defer clean() // what a prisoner makes who gets out would hide the next one's way out
 			results := imprison(t, walls)
 			if len(results) != 4 {
 				t.Fatalf("%d threads tried, want 4", len(results))
