@@ -131,15 +131,15 @@ func workers(parent int) []int {
 // the platform, and the others at a random moment after that.
 func killWorkers(t *testing.T) (stop func() int) {
 	done, ended := make(chan struct{}), make(chan struct{})
-	n, born := 0, map[int]time.Time{}
+	n, ends := 0, map[int]time.Time{}
 	go func() {
 		defer close(ended)
 		for {
 			for _, pid := range workers(os.Getpid()) {
-				if born[pid].IsZero() {
-					born[pid] = time.Now()
+				if ends[pid].IsZero() {
+					ends[pid] = end(n)
 				}
-				if (n < 3 || time.Since(born[pid]) > 80*time.Millisecond && rand.N(4) == 0) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+				if time.Now().After(ends[pid]) && syscall.Kill(pid, syscall.SIGKILL) == nil {
 					n++
 				}
 			}
@@ -158,4 +158,17 @@ func killWorkers(t *testing.T) (stop func() int) {
 	}
 	t.Cleanup(func() { stop() })
 	return stop
+}
+
+// end is when a worker born now is killed, n having been killed before it: the
+// first three at once, of the others every second one and at any moment of its
+// work, so that a slow machine gets through too.
+func end(n int) time.Time {
+	if n >= 3 && rand.N(2) == 0 {
+		return time.Now().Add(time.Hour)
+	}
+	if n < 3 {
+		return time.Now().Add(-1)
+	}
+	return time.Now().Add(rand.N(time.Second))
 }

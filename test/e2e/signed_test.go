@@ -140,7 +140,7 @@ func TestSignedCommits(t *testing.T) {
 // stood before them.
 func TestApplyAsksForSignatures(t *testing.T) {
 	ada, adaKey := signer(t, "ada")
-	w := newWorld(t, func(w *world) files { return shopAndPay(w).and(signing(map[string]string{"ada": adaKey})) })
+	w := newProcessWorld(t, func(w *world) files { return shopAndPay(w).and(signing(map[string]string{"ada": adaKey})) })
 	apply := func() (string, error) {
 		cmd := exec.Command(reconciler(t), "apply", "--yes", "--env", w.dev(), "--journal", filepath.Join(t.TempDir(), "journal.db"), "--kubeconfig", w.lab.kubeconfig)
 		cmd.Dir = w.clone
