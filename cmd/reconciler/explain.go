@@ -140,16 +140,26 @@ func newDocs(a *app) *cobra.Command {
 	}
 }
 
-// schemaPage is docs/schema.md.
+// schemaPage is docs/schema.md. What services have in common is shown in full once,
+// and what of a path may differ by environment is left to explain.
 func schemaPage(docs []eval.FieldDoc) string {
 	var b strings.Builder
-	b.WriteString("# What may be declared\n\nGenerated from the schema by `make docs`; `reconciler explain FIELD` shows the same.\n")
+	b.WriteString("# What may be declared\n\nGenerated from the schema by `make docs`; `reconciler explain FIELD` shows the same,\nand `reconciler explain 'PATH.environments.<name>'` what may differ by environment.\n")
+	common := map[string]string{}
+	for _, d := range docs {
+		if field, ok := strings.CutPrefix(d.Path, "Service."); ok {
+			common[field] = d.Doc
+		}
+	}
 	for _, d := range docs {
 		if !strings.Contains(d.Path, ".") {
 			fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| field | type | meaning |\n|---|---|---|\n", d.Path, d.Doc)
 			continue
 		}
-		_, field, _ := strings.Cut(d.Path, ".")
+		declared, field, _ := strings.Cut(d.Path, ".")
+		if declared != "Service" && common[field] == d.Doc && strings.Contains(field, "<name>") || strings.HasPrefix(field, "environments.<name>.") {
+			continue
+		}
 		meaning := strings.NewReplacer("\n\n", "<br>", "\n", " ", "|", "\\|").Replace(d.Doc)
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", field, strings.ReplaceAll(typeOf(d), "|", "\\|"), meaning)
 	}

@@ -52,6 +52,8 @@ type settings struct {
 
 	// installation is what the data folder belongs to, where that is not the repository's URL.
 	installation string
+	// now is the clock; nil for the machine's.
+	now func() time.Time
 }
 
 func (s *settings) flags(cmd *cobra.Command) {
@@ -189,7 +191,7 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		Store: repo.store, Renew: repo.renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: metrics.New(registry), Log: log,
 		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: known.password}},
 		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead, Signers: signers,
-		Secrets: secret.Keyring{Path: s.ageKeyFile},
+		Secrets: secret.Keyring{Path: s.ageKeyFile}, Now: s.now,
 		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
 			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal})
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,10 +24,12 @@ func newUp(a *app) *cobra.Command {
 		Short: "Run the whole platform on this machine",
 		Long: `up starts two real Kubernetes control planes, a Git server that holds this
 repository, and the daemon, all on loopback, and makes a working clone to try
-things in. Ctrl-C ends everything; what was there is there again at the next
+things in. Environments that sleep now run nothing; it is said which, and --at is
+another time for all of it to go by. Ctrl-C ends everything; what was there is there again at the next
 start, unless --reset is given.`,
 		Example: `  reconciler up
   reconciler up --reset                                   forget everything first
+  reconciler up --at 2026-12-01T22:00:00Z                 as on that evening
   reconciler up --kubeconfig ~/.kube/config --context local=kind-dev,prod-eu=kind-prod`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return u.run(cmd.Context()) },
@@ -35,6 +38,7 @@ start, unless --reset is given.`,
 	cmd.Flags().StringVar(&u.lab, "lab", "", "the lab's binary, as lab/build.sh prints it")
 	cmd.Flags().BoolVar(&u.reset, "reset", false, "forget the clusters, the Git server and the clone of earlier runs first")
 	cmd.Flags().DurationVar(&u.timeout, "timeout", 3*time.Minute, "how long to wait for everything to be healthy")
+	cmd.Flags().StringVar(&u.at, "at", "", "the time to start at, for example 2026-12-01T22:00:00Z, which goes on from there (default: now)")
 	u.settings.shared(cmd)
 	return cmd
 }
@@ -45,6 +49,7 @@ type up struct {
 	settings settings
 	state    string
 	lab      string
+	at       string
 	reset    bool
 	timeout  time.Duration
 
@@ -58,6 +63,9 @@ func planes() []string { return []string{"local", "prod-eu"} }
 
 func (u *up) run(ctx context.Context) error {
 	u.start = time.Now()
+	if err := u.setClock(); err != nil {
+		return err
+	}
 	if err := u.prepare(); err != nil {
 		return err
 	}
@@ -86,6 +94,20 @@ func (u *up) run(ctx context.Context) error {
 	}
 	defer forge.close()
 	return u.serve(ctx, forge)
+}
+
+// setClock has everything go by the time asked for.
+func (u *up) setClock() error {
+	if u.at == "" {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, u.at)
+	if err != nil {
+		return fmt.Errorf("--at %q is no time; write it like 2026-12-01T22:00:00Z", u.at)
+	}
+	ahead := at.Sub(u.start)
+	u.settings.now = func() time.Time { return time.Now().Add(ahead) }
+	return nil
 }
 
 // prepare finds the folders and, with --reset, empties them.
@@ -220,6 +242,9 @@ func (u *up) await(ctx context.Context, d *daemon, server string, f *forge) erro
 		}
 		if good == len(units) && good > 0 && d.Source().Revision != "" && len(units) >= len(d.Fleet().Units("")) {
 			u.phase("healthy", fmt.Sprintf("%d units on %d clusters at %s, verdict %s", good, len(d.Clusters()), short(d.Source().Revision), d.Source().Verdict))
+			for _, line := range sleepers(units) {
+				u.phase("asleep", line)
+			}
 			u.nextSteps(server, f)
 			return nil
 		}
@@ -235,6 +260,21 @@ func (u *up) await(ctx context.Context, d *daemon, server string, f *forge) erro
 		case <-tick.C:
 		}
 	}
+}
+
+// sleepers says of each environment that sleeps how many units run nothing for it.
+func sleepers(units []status.Unit) []string {
+	asleep := map[string]int{}
+	for _, unit := range units {
+		if unit.Asleep {
+			asleep[unit.Unit.Environment]++
+		}
+	}
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(asleep)) {
+		lines = append(lines, fmt.Sprintf("%s: %d units run nothing now, as sleep in environments/%s/environment.cue says", name, asleep[name], name))
+	}
+	return lines
 }
 
 // troubles lists what is not as it should be.

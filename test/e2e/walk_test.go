@@ -79,6 +79,64 @@ func TestWalk(t *testing.T) {
 	p.interrupt(t)
 }
 
+// TestUpAtNight: whoever starts the platform while dev sleeps is told so, everything
+// is well all the same, what sleeps runs nothing whoever wrote its objects, and what
+// everything depends on runs; and a time that is none is refused before anything starts.
+func TestUpAtNight(t *testing.T) {
+	fresh := filepath.Join(t.TempDir(), "fairway")
+	gitIn(t, t.TempDir(), "clone", "--quiet", top(), fresh)
+	state := filepath.Join(t.TempDir(), "state")
+	listen := freeAddress(t)
+	p := up(t, fresh, state, listen, "--at", "2026-12-01T22:00:00Z")
+	m := regexp.MustCompile(`asleep +dev: ([0-9]+) units run nothing now, as sleep in environments/dev/environment.cue says`).FindStringSubmatch(p.log.String())
+	if m == nil {
+		t.Fatalf("the start does not say that dev sleeps:\n%s", p.log)
+	}
+	w := &world{t: t, base: "http://" + listen}
+	units, err := w.units()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asleep := 0
+	for name, u := range units {
+		if u.Asleep {
+			asleep++
+		}
+		if u.Asleep && !strings.HasPrefix(name, "dev/") || u.Sync != status.Synced {
+			t.Errorf("at night: %s", describe(u))
+		}
+	}
+	if fmt.Sprint(asleep) != m[1] {
+		t.Errorf("%d units sleep, and the start says %s", asleep, m[1])
+	}
+	cfg, err := kube.Config(filepath.Join(state, "kubeconfig"), "local")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := client.Resource(kinds()["Deployment"]).List(t.Context(), metav1.ListOptions{LabelSelector: "fairway.dev/environment=dev"})
+	if err != nil || len(list.Items) == 0 {
+		t.Fatalf("there are %d Deployments in dev: %v", len(list.Items), err)
+	}
+	for i := range list.Items {
+		o := &list.Items[i]
+		sleeps := units["dev/local/"+o.GetLabels()["fairway.dev/service"]].Asleep
+		if runs := replicas(o) > 0; runs == sleeps {
+			t.Errorf("%s has %d replicas at night, and asleep is %v", o.GetName(), replicas(o), sleeps)
+		}
+	}
+	p.interrupt(t)
+
+	cmd := exec.Command(reconciler(t), "up", "--lab", "none", "--state-dir", state, "--at", "tonight")
+	cmd.Dir = fresh
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), `--at "tonight" is no time; write it like 2026-12-01T22:00:00Z`) {
+		t.Errorf("up at no time: %v: %s", err, out)
+	}
+}
+
 // walkBlocks are the blocks of README.md that are marked as the walk.
 func walkBlocks(t *testing.T) []string {
 	t.Helper()
@@ -94,14 +152,14 @@ func walkBlocks(t *testing.T) []string {
 }
 
 // up starts the platform and waits until it says that everything is healthy.
-func up(t *testing.T, dir, state, listen string) *platform {
+func up(t *testing.T, dir, state, listen string, more ...string) *platform {
 	t.Helper()
 	lab, err := labtest.Binary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &platform{process: &process{log: &logged{}, done: make(chan struct{})}, state: state, base: "http://" + listen}
-	p.cmd = exec.Command(reconciler(t), "up", "--lab", lab, "--state-dir", state, "--listen", listen)
+	p.cmd = exec.Command(reconciler(t), append([]string{"up", "--lab", lab, "--state-dir", state, "--listen", listen}, more...)...)
 	p.cmd.Dir, p.cmd.Env = dir, bareMachine()
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {

@@ -54,8 +54,9 @@ func TestCompanyDecodes(t *testing.T) {
 		objects += len(b.Objects)
 		known += readAll(t, b.Objects)
 		for _, o := range b.Objects {
-			if o.ID.Kind == "PersistentVolumeClaim" || o.ID.Kind == "StatefulSet" {
-				if !object.Locked(o.Fields()) {
+			switch o.ID.Kind {
+			case "PersistentVolumeClaim", "StatefulSet", "Cluster", "RabbitmqCluster", "ObjectBucketClaim", "BucketClaim", "RedisClaim":
+				if !object.Locked(o.Fields()) && !object.Protected(o.ID) {
 					t.Errorf("%s holds data and is not locked", o.ID)
 				}
 			}

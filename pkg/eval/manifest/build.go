@@ -40,6 +40,8 @@ type Spec struct {
 	// Chart is the chart in Folder, which is rendered first; nil where it holds
 	// objects.
 	Chart *Chart `json:"chart"`
+	// Asleep has what runs pods run none.
+	Asleep bool `json:"asleep"`
 }
 
 // Image is the image that a release decides on.
@@ -189,6 +191,9 @@ func objectsOf(dir string, files map[string]string, spec Spec, m resmap.ResMap) 
 		}
 		released = released || runs(fields, *spec.Image)
 		source(fields, pos.File)
+		if spec.Asleep {
+			lull(fields)
+		}
 		objects = append(objects, Object{Fields: fields, Origin: from})
 	}
 	if len(faults) > 0 {

@@ -60,18 +60,23 @@ func (s *session) below(docs []protocol.FieldDoc, at string, v cue.Value) []prot
 	if v.IncompleteKind() != cue.StructKind || strings.Count(at, ".") > maxDocDepth {
 		return docs
 	}
-	fields, err := v.Fields(cue.Optional(true))
+	fields, err := v.Fields(cue.Optional(true), cue.Patterns(true))
 	if err != nil {
 		return docs
 	}
+	var each []cue.Value
 	for fields.Next() {
+		if fields.Selector().ConstraintType() == cue.PatternConstraint {
+			each = append(each, fields.Value())
+			continue
+		}
 		name := strings.Trim(fields.Selector().String(), `?!"`)
 		p := at + "." + name
 		docs = append(docs, s.fieldDoc(p, fields.Value(), fields.FieldType() == cue.RequiredConstraint))
 		docs = s.below(docs, p, fields.Value())
 	}
-	if each := v.LookupPath(cue.MakePath(cue.AnyString)); each.Exists() && each.IncompleteKind() == cue.StructKind {
-		docs = s.below(docs, at+".<name>", each)
+	for _, value := range each {
+		docs = s.below(docs, at+".<name>", value)
 	}
 	return docs
 }
