@@ -23,7 +23,7 @@ func bands() map[string]int {
 		"pkg/secret": 1, "pkg/diag/format": 1, "pkg/catalog": 1, "pkg/cluster": 1, "pkg/tenancy": 1, "pkg/wave": 1, "pkg/git/githttp": 1, "pkg/git/folder": 1, "pkg/git/compose": 1, "pkg/webhook": 1,
 		"pkg/eval/protocol": 1, "pkg/forge": 1, "pkg/forge/rest": 1, "pkg/forge/gitea": 2, "pkg/forge/github": 2, "pkg/forge/gitlab": 2, "pkg/forge/connect": 3,
 		"pkg/eval": 2, "pkg/eval/syntax": 2, "pkg/eval/explain": 3, "pkg/eval/manifest": 3, "pkg/eval/worker": 4,
-		"pkg/capacity": 2, "pkg/policy": 2, "pkg/status": 2, "pkg/journal": 2,
+		"pkg/capacity": 2, "pkg/policy": 2, "pkg/status": 2, "pkg/journal": 2, "pkg/owners": 2,
 		"pkg/cluster/kube/internal/owned": 2, "pkg/cluster/kube/internal/inventory": 2, "pkg/cluster/kube": 3, "pkg/cluster/lease": 3,
 		"pkg/audit": 3, "pkg/metrics": 3, "pkg/render": 3, "pkg/plan": 3,
 		"pkg/apply":      4,

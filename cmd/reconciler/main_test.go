@@ -205,3 +205,13 @@ func TestReferencePages(t *testing.T) {
 		}
 	}
 }
+
+// TestCodeowners: the repository's own CODEOWNERS is what is declared.
+// "reconciler owners generate" writes it anew.
+func TestCodeowners(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"-C", repository(), "owners", "generate", "--check"}, streams{in: strings.NewReader(""), out: &out, err: &errs}); code != exitOK {
+		t.Errorf("exit code %d: %s%s", code, out.String(), errs.String())
+	}
+}

@@ -53,7 +53,7 @@ Exit codes: 0 ok, 1 a negative answer (mistakes, differences, unhealthy),
 	root.AddCommand(
 		newVet(a), newFmt(a), newRender(a), newPlan(a), newReview(a), newExplain(a), newWhy(a),
 		newApply(a), newStatus(a), newWait(a), newDrift(a),
-		newUp(a), newServe(a), newRBAC(a), newPolicy(a), newCapacity(a), newAudit(a), newVersion(a), newDocs(a),
+		newUp(a), newServe(a), newRBAC(a), newPolicy(a), newCapacity(a), newOwners(a), newAudit(a), newVersion(a), newDocs(a),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w\nSee: %s --help", err, cmd.CommandPath())

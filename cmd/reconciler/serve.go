@@ -30,6 +30,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 	"github.com/fairway-dev/fairway/pkg/secret"
 	"github.com/fairway-dev/fairway/pkg/signature"
+	"github.com/fairway-dev/fairway/pkg/webhook"
 )
 
 // settings are what a daemon is started with.
@@ -63,7 +64,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.StringVar(&s.username, "git-username", "", "user name at the Git server")
 	f.StringVar(&s.passwordFile, "git-password-file", "", "file with the password or token for the Git server")
 	f.StringVar(&s.dataDir, "data-dir", "", "folder for the Git store, the journal and caches; losing it changes nothing in any cluster")
-	f.StringVar(&s.hookSecretFile, "hook-secret-file", "", "file with the secret that authenticates POST /hooks/git; without it there are no hooks")
+	f.StringVar(&s.hookSecretFile, "hook-secret-file", "", "file with the secrets that authenticate webhooks, POST /hooks/..., one a line, any of which counts; without it there are no hooks")
 	f.StringVar(&s.tokenFile, "token-file", "", "file with the bearer token of the API; needed unless it listens on loopback")
 	f.BoolVar(&s.lease, "lease", false, "hold a Lease in each cluster, so that several replicas can run and one acts; it is renewed every few seconds")
 	f.StringVar(&s.signersFile, "signers", "", "file with the signing policy, a #Signing in YAML or JSON, instead of what Git declares in platform/signing")
@@ -88,7 +89,8 @@ func newServe(a *app) *cobra.Command {
 		Use:   "serve",
 		Short: "Run the daemon: keep clusters equal to a branch",
 		Long: `serve follows a branch of the platform repository and keeps the clusters equal to
-it. It asks Git every --poll, and at once on an authenticated POST /hooks/git.`,
+it. It asks Git every --poll, and at once on an authenticated webhook of a forge,
+POST /hooks/git.`,
 		Example: `  reconciler serve --repo https://git.example.com/platform.git --data-dir /var/lib/reconciler
   reconciler serve --repo ssh://git@git.example.com/platform.git --hook-secret-file /run/secrets/hook`,
 		Args: cobra.NoArgs,
@@ -176,6 +178,7 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	})
 	evaluator := newEvaluator(filepath.Join(s.dataDir, "results"), seal, a)
 	registry := prometheus.NewRegistry()
+	counts := metrics.New(registry)
 	ledger := audit.New(j, nil)
 	evaluator.Pool.Weak = func(missing []sandbox.Wall) {
 		for _, w := range missing {
@@ -188,7 +191,7 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		return nil, err
 	}
 	d.Daemon = reconcile.New(reconcile.Options{
-		Store: repo.store, Renew: repo.renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: metrics.New(registry), Log: log,
+		Store: repo.store, Renew: repo.renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: counts, Log: log,
 		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: known.password}},
 		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead, Signers: signers,
 		Secrets: secret.Keyring{Path: s.ageKeyFile}, Now: s.now,
@@ -196,7 +199,9 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal})
 		},
 	})
-	d.api = api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: known.hook, Token: known.token, Logger: log})
+	d.api = api.New(api.Options{
+		Daemon: d, Journal: j, Gatherer: registry, HookSecrets: known.hooks, HookRequests: counts.HookRequests, Token: known.token, Logger: log,
+	})
 	d.closers = []func(){
 		func() { evaluator.Pool.Close() },
 		func() { _ = evaluator.Cache.Close() },
@@ -207,14 +212,20 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 }
 
 // secrets are what the daemon is given in files.
-type secrets struct{ hook, token, password string }
+type secrets struct {
+	hook, token, password string
+	hooks                 []webhook.Secret // what is in hook
+}
 
 func (s settings) readSecrets() (known secrets, err error) {
 	var errs [3]error
 	known.hook, errs[0] = readSecret(s.hookSecretFile)
 	known.token, errs[1] = readSecret(s.tokenFile)
 	known.password, errs[2] = readSecret(s.passwordFile)
-	return known, errors.Join(errs[:]...)
+	if known.hooks, err = webhook.Secrets(known.hook); err != nil {
+		err = fmt.Errorf("read secret %s: %w", s.hookSecretFile, err)
+	}
+	return known, errors.Join(append(errs[:], err)...)
 }
 
 // readSigners reads a signing policy; nil for no file.

@@ -1,9 +1,10 @@
 // Package api is the daemon's HTTP side: health, metrics, what is known of
 // units, clusters and the source, the journal as pages and as a stream, and
-// the hook by which a forge says that Git has moved.
+// the hooks by which forges say that something has moved.
 //
-// It changes nothing. GET only reads, and the one POST carries no data that is
-// trusted: it wakes the look at Git that would have come anyway. Who may read
+// It changes nothing. GET only reads, and what is posted carries no data that is
+// trusted: it wakes the look at Git, or at a pull request, that would have come
+// anyway. Who may read
 // is decided in one place, from the route table.
 package api
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/status"
+	"github.com/fairway-dev/fairway/pkg/webhook"
 )
 
 // Daemon is what the API tells of.
@@ -55,15 +57,21 @@ type Options struct {
 	// Token is what readers from elsewhere than this machine must bring; without
 	// one nobody from elsewhere may read.
 	Token string
-	// HookSecret is shared with the forge; without one there is no hook.
-	HookSecret string
+	// HookSecrets are shared with forges; without any there is no hook.
+	HookSecrets []webhook.Secret
+	// HookRequests counts requests to hooks by forge and verdict; nil counts none.
+	HookRequests *prometheus.CounterVec
+	// OnHint is told which pull request may have changed, by a request that is
+	// signed. It must not block. Nil is told nothing.
+	OnHint func(webhook.Hint)
 	// Heartbeat is how often an idle stream says that it lives; 0 is 15 seconds.
 	Heartbeat time.Duration
 }
 
 // Server answers requests.
 type Server struct {
-	o Options
+	o     Options
+	hooks *webhook.Receiver
 	// streams holds a place for each open event stream, so that their number is bounded.
 	streams chan struct{}
 }
@@ -76,7 +84,7 @@ func New(o Options) *Server {
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = 15 * time.Second
 	}
-	return &Server{o: o, streams: make(chan struct{}, maxStreams)}
+	return &Server{o: o, hooks: webhook.New(webhook.Options{Secrets: o.HookSecrets}), streams: make(chan struct{}, maxStreams)}
 }
 
 // Handler answers requests that come in on one listener. Loopback says that

@@ -66,7 +66,7 @@ func options(t *testing.T) (Options, *daemon, *journal.Journal) {
 	d := &daemon{ready: true}
 	return Options{
 		Daemon: d, Journal: j, Gatherer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
-		Token: "read-token", HookSecret: "hook-secret", Heartbeat: 50 * time.Millisecond,
+		Token: "read-token", HookSecrets: hookSecrets("hook-secret"), Heartbeat: 50 * time.Millisecond,
 	}, d, j
 }
 
@@ -91,7 +91,8 @@ func address(r Route) string {
 func TestRouteTable(t *testing.T) {
 	policy := map[string]Access{
 		"GET /livez": Open, "GET /healthz": Open, "GET /readyz": Open, "GET /metrics": Open,
-		"POST /hooks/git":   Hook,
+		"POST /hooks/git": Hook, "POST /hooks/github": Hook, "POST /hooks/gitlab": Hook, "POST /hooks/gitea": Hook,
+		"POST /hooks/standard": Hook, "POST /hooks/generic": Hook,
 		"GET /api/v1/units": Reader, "GET /api/v1/units/{environment}/{cluster}/{service}": Reader,
 		"GET /api/v1/clusters": Reader, "GET /api/v1/source": Reader, "GET /api/v1/records": Reader, "GET /api/v1/events": Reader,
 	}
@@ -122,8 +123,8 @@ func TestRouteTable(t *testing.T) {
 			}
 		}
 	}
-	if n := d.wakes.Load(); n != 1 {
-		t.Errorf("the daemon was woken %d times, want once, by the one who knows the secret", n)
+	if n := d.wakes.Load(); n != 2 {
+		t.Errorf("the daemon was woken %d times, want twice, by the one who knows the secret", n)
 	}
 }
 
@@ -160,7 +161,7 @@ func expected(route Route, method string, who visitor) int {
 		return http.StatusMethodNotAllowed
 	case route.Access == Reader && !who.reads:
 		return http.StatusUnauthorized
-	case route.Access == Hook && who.knowsHook:
+	case route.Access == Hook && who.knowsHook && (route.Path == "/hooks/git" || route.Path == "/hooks/generic"): // it brings a bearer
 		return http.StatusAccepted
 	case route.Access == Hook:
 		return http.StatusUnauthorized

@@ -5,17 +5,32 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairway-dev/fairway/pkg/webhook"
 )
 
 func sign(secret string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
 	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// hookSecrets are those of a text that is known to be good.
+func hookSecrets(text string) []webhook.Secret {
+	known, err := webhook.Secrets(text)
+	if err != nil {
+		panic(err)
+	}
+	return known
 }
 
 func hookRequest(body []byte, headers ...string) *http.Request {
@@ -29,7 +44,7 @@ func hookRequest(body []byte, headers ...string) *http.Request {
 // TestSignatureOfGitHub is the example GitHub publishes for those who check signatures.
 func TestSignatureOfGitHub(t *testing.T) {
 	o, d, _ := options(t)
-	o.HookSecret = "It's a Secret to Everybody"
+	o.HookSecrets = hookSecrets("It's a Secret to Everybody")
 	r := hookRequest([]byte("Hello, World!"), "X-Hub-Signature-256", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17")
 	if w := do(New(o).Handler(false), r); w.Code != 202 || d.wakes.Load() != 1 {
 		t.Errorf("%d, %d wakes", w.Code, d.wakes.Load())
@@ -40,7 +55,7 @@ func TestHook(t *testing.T) {
 	const secret = "hook-secret"
 	body := []byte("{\"ref\": not even JSON \x00")
 	good, foreign := sign(secret, body), sign("other", body)
-	full, over := make([]byte, maxHook), make([]byte, maxHook+1)
+	full, over := make([]byte, webhook.MaxBody), make([]byte, webhook.MaxBody+1)
 	for _, c := range []struct {
 		name    string
 		body    []byte
@@ -89,7 +104,7 @@ func TestHook(t *testing.T) {
 
 func TestHookWithoutSecretIsNotThere(t *testing.T) {
 	o, d, _ := options(t)
-	o.HookSecret = ""
+	o.HookSecrets = nil
 	for _, headers := range [][]string{nil, {"X-Gitlab-Token", ""}, {"Authorization", "Bearer "}, {"X-Gitea-Signature", sign("", nil)}} {
 		if w := do(New(o).Handler(true), hookRequest(nil, headers...)); w.Code != 404 || d.wakes.Load() != 0 {
 			t.Errorf("%v: %d, %d wakes, want 404", headers, w.Code, d.wakes.Load())
@@ -109,7 +124,7 @@ func TestEndlessBodyIsCutOff(t *testing.T) {
 		signature string
 		want      int
 		most      int
-	}{{sign("x", nil), 413, maxHook + 1<<20}, {"", 401, 0}} {
+	}{{sign("x", nil), 413, webhook.MaxBody + 1<<20}, {"", 401, 0}} {
 		body := &endless{}
 		r := httptest.NewRequest("POST", "/hooks/git", io.NopCloser(body))
 		r.Header.Set("X-Gitea-Signature", c.signature)
@@ -127,23 +142,97 @@ func FuzzHook(f *testing.F) {
 	f.Add("Authorization", "Bearer hook", []byte("x"))
 	f.Fuzz(func(t *testing.T, header, value string, body []byte) {
 		d := &daemon{}
-		s := New(Options{Daemon: d, HookSecret: "a secret nobody guesses"})
+		s := New(Options{Daemon: d, HookSecrets: hookSecrets("a secret nobody guesses")})
 		r := hookRequest(body)
 		r.Header[header] = []string{value}
 		w := httptest.NewRecorder()
-		s.hook()(w, r, false)
+		hookAt(webhook.Any)(s)(w, r, false)
 		if d.wakes.Load() != 0 || w.Code < 400 {
 			t.Errorf("%s: %q woke the daemon: %d", header, value, w.Code)
 		}
 	})
 }
 
-func BenchmarkUnsignedFlood(b *testing.B) {
-	s := New(Options{Daemon: &daemon{}, HookSecret: "s"})
-	h := s.hook()
-	body := make([]byte, 1<<20)
-	b.ReportAllocs()
-	for b.Loop() {
-		h(httptest.NewRecorder(), hookRequest(body, "X-Gitlab-Token", "wrong"), false)
+// TestHookOfEachForge: each forge's own address takes its own signature and no
+// other's, counts what came of it, wakes the daemon once for a delivery, and
+// hands on hints of pull requests and no others.
+func TestHookOfEachForge(t *testing.T) {
+	const secret = "hook-secret"
+	body := []byte(`{"number":7,"pull_request":{"number":7},"repository":{"full_name":"acme/platform"}}`)
+	signed := map[webhook.Forge][]string{
+		webhook.GitHub:  {"X-Hub-Signature-256", "sha256=" + sign(secret, body), "X-GitHub-Event", "pull_request", "X-GitHub-Delivery", "1"},
+		webhook.Gitea:   {"X-Gitea-Signature", sign(secret, body), "X-Gitea-Event", "pull_request", "X-Gitea-Delivery", "1"},
+		webhook.GitLab:  {"X-Gitlab-Token", secret, "Idempotency-Key", "1"},
+		webhook.Generic: {"Authorization", "Bearer " + secret, "X-Delivery-Id", "1"},
 	}
+	for at := range signed {
+		for whose, headers := range signed {
+			o, d, _ := options(t)
+			o.HookRequests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hooks"}, []string{"forge", "verdict"})
+			registry := prometheus.NewRegistry()
+			registry.MustRegister(o.HookRequests)
+			o.Gatherer = registry
+			var hints []webhook.Hint
+			o.OnHint = func(h webhook.Hint) { hints = append(hints, h) }
+			h := New(o).Handler(false)
+			send := func() int {
+				r := hookRequest(body, headers...)
+				r.URL.Path = "/hooks/" + string(at)
+				return do(h, r).Code
+			}
+			first, again := send(), send()
+			want, verdict, wakes := 401, webhook.Unsigned, int64(0)
+			if at == whose {
+				want, verdict, wakes = 202, webhook.Accepted, 1
+			}
+			if first != want || again != want || d.wakes.Load() != wakes {
+				t.Errorf("%s's at %s: %d, then %d, %d wakes; want %d and %d", whose, at, first, again, d.wakes.Load(), want, wakes)
+			}
+			counted := do(h, request("GET", "/metrics")).Body.String()
+			for v, n := range map[webhook.Verdict]int64{verdict: 2 - wakes, webhook.Repeated: wakes} {
+				if line := fmt.Sprintf("hooks{forge=%q,verdict=%q} %d\n", at, v, n); strings.Contains(counted, line) != (n > 0) {
+					t.Errorf("%s's at %s: want %s, and not\n%s", whose, at, line, counted)
+				}
+			}
+			if said := wakes == 1 && (at == webhook.GitHub || at == webhook.Gitea); (len(hints) == 1) != said ||
+				said && hints[0] != (webhook.Hint{Forge: at, Event: "pull_request", Repository: "acme/platform", PullRequest: 7}) {
+				t.Errorf("%s's at %s: hints %+v", whose, at, hints)
+			}
+		}
+	}
+}
+
+// TestUnknownForge: there are no other addresses.
+func TestUnknownForge(t *testing.T) {
+	o, d, _ := options(t)
+	r := hookRequest(nil, "Authorization", "Bearer hook-secret")
+	r.URL.Path = "/hooks/svn"
+	if w := do(New(o).Handler(true), r); w.Code != 404 || d.wakes.Load() != 0 {
+		t.Errorf("%d, %d wakes", w.Code, d.wakes.Load())
+	}
+}
+
+// BenchmarkUnsignedFlood is what the unsigned cost over real connections, with
+// bodies of 16 KiB that nobody reads.
+func BenchmarkUnsignedFlood(b *testing.B) {
+	o := Options{Daemon: &daemon{}, HookSecrets: hookSecrets("s"), Logger: slog.New(slog.DiscardHandler), Gatherer: prometheus.NewRegistry()}
+	server := httptest.NewServer(New(o).Handler(true))
+	defer server.Close()
+	body := make([]byte, 16<<10)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			r, err := server.Client().Post(server.URL+"/hooks/github", "application/json", bytes.NewReader(body))
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			_ = r.Body.Close()
+			if r.StatusCode != 401 {
+				b.Errorf("status %d", r.StatusCode)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }

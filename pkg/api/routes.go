@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/fairway-dev/fairway/pkg/webhook"
 )
 
 // Access says who may use a route.
@@ -16,7 +18,7 @@ const (
 	Open Access = "open"
 	// Reader: whoever is on this machine, and whoever brings the token.
 	Reader Access = "reader"
-	// Hook: whoever proves to know the hook's secret.
+	// Hook: whoever proves to know a hook's secret.
 	Hook Access = "hook"
 )
 
@@ -44,7 +46,12 @@ func Routes() []Route {
 		{get, "/healthz", Open, []string{"verbose"}, (*Server).live},
 		{get, "/readyz", Open, []string{"verbose"}, (*Server).ready},
 		{get, "/metrics", Open, nil, (*Server).metrics},
-		{post, "/hooks/git", Hook, nil, (*Server).hook},
+		{post, "/hooks/git", Hook, nil, hookAt(webhook.Any)},
+		{post, "/hooks/github", Hook, nil, hookAt(webhook.GitHub)},
+		{post, "/hooks/gitlab", Hook, nil, hookAt(webhook.GitLab)},
+		{post, "/hooks/gitea", Hook, nil, hookAt(webhook.Gitea)},
+		{post, "/hooks/standard", Hook, nil, hookAt(webhook.Standard)},
+		{post, "/hooks/generic", Hook, nil, hookAt(webhook.Generic)},
 		{get, "/api/v1/units", Reader, []string{"environment", "cluster", "team", "service", "sync"}, (*Server).units},
 		{get, "/api/v1/units/{environment}/{cluster}/{service}", Reader, nil, (*Server).unit},
 		{get, "/api/v1/clusters", Reader, nil, (*Server).clusters},

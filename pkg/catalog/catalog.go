@@ -129,6 +129,8 @@ type Team struct {
 	Namespace string
 	// Owners are whom to talk to about the team's services.
 	Owners []string
+	// Members are who else belongs to the team.
+	Members []string
 }
 
 // Service is one service as its team declared it.
@@ -179,6 +181,8 @@ type Need struct {
 // broken, the other fields are those of its last good version.
 type Environment struct {
 	Declared
+	// Rank is its place in the order of promotion.
+	Rank     int
 	Clusters []string
 	Drift    DriftMode
 	// Sleep says when the environment sleeps; nil for one that never does. It is no
@@ -275,6 +279,8 @@ type Catalog struct {
 	// Policies are the guardrails, Exceptions who is free of them.
 	Policies   map[string]*Policy
 	Exceptions map[string]*Exception
+	// Approvals are the rules for who must approve changes.
+	Approvals map[string]*Approval
 	// Health are the rules for kinds that Kubernetes does not know, by the name of
 	// their file. Example: "certificate.cert-manager.io".
 	Health map[string]*health.Rules
@@ -286,6 +292,6 @@ func New() *Catalog {
 		Teams: map[string]*Team{}, Services: map[string]*Service{},
 		Environments: map[string]*Environment{}, Clusters: map[string]*Cluster{},
 		Releases: map[ReleaseKey]*Release{}, Policies: map[string]*Policy{}, Exceptions: map[string]*Exception{},
-		Health: map[string]*health.Rules{},
+		Approvals: map[string]*Approval{}, Health: map[string]*health.Rules{},
 	}
 }

@@ -234,6 +234,8 @@ func (st *State) forget(p place) {
 		delete(c.Policies, p.guardrail)
 	case protocol.Exception:
 		delete(c.Exceptions, p.guardrail)
+	case protocol.Approval:
+		delete(c.Approvals, p.guardrail)
 	case protocol.Health:
 		delete(c.Health, p.health)
 	}
@@ -264,6 +266,10 @@ func (e *entry) put(c *catalog.Catalog) {
 		exception := &catalog.Exception{Declared: d}
 		_ = json.Unmarshal(d.Data, exception) // typed by the schema
 		c.Exceptions[p.guardrail] = exception
+	case protocol.Approval:
+		approval := &catalog.Approval{Declared: d}
+		_ = json.Unmarshal(d.Data, approval) // typed by the schema
+		c.Approvals[p.guardrail] = approval
 	case protocol.Health:
 		if rules := e.standingRules(); rules != nil {
 			c.Health[p.health] = rules
@@ -297,9 +303,10 @@ func teamOf(d catalog.Declared, standing json.RawMessage) *catalog.Team {
 	var fields struct {
 		Namespace string   `json:"namespace"`
 		Owners    []string `json:"owners"`
+		Members   []string `json:"members"`
 	}
 	_ = json.Unmarshal(standing, &fields) // typed by the schema
-	return &catalog.Team{Declared: d, Namespace: fields.Namespace, Owners: fields.Owners}
+	return &catalog.Team{Declared: d, Namespace: fields.Namespace, Owners: fields.Owners, Members: fields.Members}
 }
 
 func (e *entry) declared() catalog.Declared {
@@ -328,6 +335,7 @@ func (e *entry) asService() *catalog.Service {
 // its last good version.
 func environmentOf(d catalog.Declared, standing json.RawMessage) *catalog.Environment {
 	var fields struct {
+		Rank     int               `json:"rank"`
 		Clusters []string          `json:"clusters"`
 		Drift    catalog.DriftMode `json:"drift"`
 		Sleep    *schedule.Spec    `json:"sleep"`
@@ -335,7 +343,7 @@ func environmentOf(d catalog.Declared, standing json.RawMessage) *catalog.Enviro
 	}
 	_ = json.Unmarshal(standing, &fields) // typed by the schema
 	d.Data = without(d.Data, "consents", "locks", "adopt", "sleep")
-	return &catalog.Environment{Declared: d, Clusters: fields.Clusters, Drift: fields.Drift, Sleep: fields.Sleep, Deletions: fields.Deletions}
+	return &catalog.Environment{Declared: d, Rank: fields.Rank, Clusters: fields.Clusters, Drift: fields.Drift, Sleep: fields.Sleep, Deletions: fields.Deletions}
 }
 
 func clusterOf(d catalog.Declared, standing json.RawMessage) *catalog.Cluster {

@@ -25,7 +25,7 @@ type place struct {
 	field string
 
 	team, service, environment, cluster, health string
-	// guardrail is the name of a policy or an exception.
+	// guardrail is the name of a policy, an exception or a rule for approvals.
 	guardrail string
 }
 
@@ -41,7 +41,7 @@ func (p place) name() string {
 		return p.environment
 	case protocol.Cluster:
 		return p.cluster
-	case protocol.Policy, protocol.Exception:
+	case protocol.Policy, protocol.Exception, protocol.Approval:
 		return p.guardrail
 	case protocol.Health:
 		return p.health
@@ -76,6 +76,8 @@ func placeOf(file string) (place, bool) {
 		return guardrail(protocol.Policy, dir, base), true
 	case dir == exceptionsDir:
 		return guardrail(protocol.Exception, dir, base), true
+	case dir == approvalsDir:
+		return guardrail(protocol.Approval, dir, base), true
 	case dir == healthDir:
 		name := strings.TrimSuffix(base, ".cue")
 		return place{kind: protocol.Health, dir: dir, file: base, field: name, health: name}, true
@@ -114,11 +116,12 @@ func signing() place {
 	return place{kind: protocol.Signing, dir: signingDir, file: "signing.cue", whole: true}
 }
 
-// Where guardrails are declared, and who is excepted from them: a file each, which
-// declares the one field that is called like it.
+// Where guardrails are declared, who is excepted from them, and who must approve
+// changes: a file each, which declares the one field that is called like it.
 const (
 	policiesDir   = "platform/policies"
 	exceptionsDir = "platform/exceptions"
+	approvalsDir  = "platform/approvals"
 )
 
 func guardrail(k protocol.Kind, dir, base string) place {
@@ -137,12 +140,13 @@ func stray(file string) bool {
 	case "teams", "environments":
 		return !read
 	}
-	return !read && (strings.HasPrefix(file, policiesDir+"/") || strings.HasPrefix(file, exceptionsDir+"/"))
+	return !read && (strings.HasPrefix(file, policiesDir+"/") || strings.HasPrefix(file, exceptionsDir+"/") || strings.HasPrefix(file, approvalsDir+"/"))
 }
 
 // platformFile reports whether a file is part of what declarations import.
 func platformFile(file string) bool {
 	return strings.HasSuffix(file, ".cue") && (strings.HasPrefix(file, "schema/") || strings.HasPrefix(file, "platform/")) &&
 		!strings.HasPrefix(file, "platform/clusters/") && !strings.HasPrefix(file, signingDir+"/") &&
-		!strings.HasPrefix(file, policiesDir+"/") && !strings.HasPrefix(file, exceptionsDir+"/") && !strings.HasPrefix(file, healthDir+"/")
+		!strings.HasPrefix(file, policiesDir+"/") && !strings.HasPrefix(file, exceptionsDir+"/") && !strings.HasPrefix(file, healthDir+"/") &&
+		!strings.HasPrefix(file, approvalsDir+"/")
 }

@@ -44,7 +44,7 @@ func copyPlatform(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-	for _, part := range []string{"policies", "exceptions", "health"} { // they are declarations of their own
+	for _, part := range []string{"policies", "exceptions", "approvals", "health"} { // they are declarations of their own
 		if err := os.RemoveAll(filepath.Join(dir, "platform", part)); err != nil {
 			t.Fatal(err)
 		}

@@ -34,6 +34,8 @@ type Metrics struct {
 	APIRequests *prometheus.CounterVec
 	// CommitToApplied is the time from a commit to a unit being at it.
 	CommitToApplied prometheus.Histogram
+	// HookRequests by the forge whose address they came to and the verdict.
+	HookRequests *prometheus.CounterVec
 
 	clusterReachable *prometheus.GaugeVec
 	sourceInfo       *prometheus.GaugeVec
@@ -59,6 +61,7 @@ func New(r prometheus.Registerer) *Metrics {
 		APIRequests:       f.NewCounterVec(counter("fairway_api_requests_total", "Requests to Kubernetes APIs."), []string{"cluster", "verb"}),
 		clusterReachable:  f.NewGaugeVec(gauge("fairway_cluster_reachable", "Whether a cluster answers (1) or not (0)."), []string{"cluster"}),
 		CommitToApplied:   f.NewHistogram(histogram("fairway_commit_to_applied_seconds", "Time from a commit to a unit being at it.", 100*time.Millisecond, time.Hour)),
+		HookRequests:      f.NewCounterVec(counter("fairway_hook_requests_total", "Requests to the addresses for webhooks, by what came of them."), []string{"forge", "verdict"}),
 		sourceInfo:        f.NewGaugeVec(gauge("fairway_source_info", "The revision read last and its verdict; always 1."), []string{"revision", "verdict"}),
 		sourceWithheld:    f.NewGauge(gauge("fairway_source_withheld", "Whether the branch has a commit that is not followed (1), because it rewinds it or is not signed as it must be.")),
 		unitInfo:          f.NewGaugeVec(gauge("fairway_unit_info", "The state of each unit; always 1."), []string{"service", "environment", "cluster", "team", "sync", "health"}),

@@ -32,6 +32,7 @@ func used() (*Metrics, *prometheus.Registry) {
 	m.GitFetch.Observe(0.2)
 	m.APIRequests.WithLabelValues("eu", "patch").Inc()
 	m.CommitToApplied.Observe(4)
+	m.HookRequests.WithLabelValues("github", "accepted").Inc()
 	m.Cluster(status.Cluster{Name: "eu", Reachable: true})
 	m.Source(status.Source{Revision: "abc", Verdict: "passed"})
 	m.Unit(unit(status.Synced, cluster.Healthy))
@@ -56,7 +57,7 @@ func TestNamesAreAsPromised(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"fairway_api_requests_total counter", "fairway_cluster_reachable gauge", "fairway_commit_to_applied_seconds histogram",
-		"fairway_drift_total counter", "fairway_git_fetch_duration_seconds histogram", "fairway_queue_depth gauge",
+		"fairway_drift_total counter", "fairway_git_fetch_duration_seconds histogram", "fairway_hook_requests_total counter", "fairway_queue_depth gauge",
 		"fairway_reconcile_duration_seconds histogram", "fairway_reconcile_total counter", "fairway_render_cache_hits_total counter",
 		"fairway_render_cache_misses_total counter", "fairway_source_info gauge", "fairway_source_withheld gauge", "fairway_unit_info gauge",
 	}

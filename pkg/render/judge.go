@@ -199,11 +199,11 @@ func within(cat *catalog.Catalog, key catalog.UnitKey, field string) diag.Positi
 	return at(cat, key, "name")
 }
 
-// checkGuardrails says what is wrong between policies, exceptions and what they
-// name. There are few of them, and the day is part of it.
+// checkGuardrails says what is wrong between policies, exceptions, rules for
+// approvals and what they name. There are few of them, and the day is part of it.
 func (st *State) checkGuardrails(cat *catalog.Catalog, today policy.Day) {
 	for what := range st.checks {
-		if what.policy != "" || what.exception != "" {
+		if what.policy != "" || what.exception != "" || what.approval != "" {
 			delete(st.checks, what)
 		}
 	}
@@ -215,6 +215,11 @@ func (st *State) checkGuardrails(cat *catalog.Catalog, today policy.Day) {
 	for name := range cat.Exceptions {
 		if list := cat.CheckException(name, today); len(list) > 0 {
 			st.checks[checked{exception: name}] = list
+		}
+	}
+	for name := range cat.Approvals {
+		if list := cat.CheckApproval(name); len(list) > 0 {
+			st.checks[checked{approval: name}] = list
 		}
 	}
 }

@@ -260,7 +260,7 @@ func newCompany() company {
 func (c company) write(base files) files {
 	out := files{}
 	for name, text := range base {
-		if !strings.HasPrefix(name, "platform/clusters/") && !strings.HasPrefix(name, "platform/policies/") && !strings.HasPrefix(name, "platform/exceptions/") {
+		if !strings.HasPrefix(name, "platform/clusters/") && !strings.HasPrefix(name, "platform/policies/") && !strings.HasPrefix(name, "platform/exceptions/") && !strings.HasPrefix(name, "platform/approvals/") {
 			out[name] = text
 		}
 	}

@@ -248,8 +248,9 @@ func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
 }
 
 // checked is what a check looks at: a team, a service, an environment, the release
-// of the one in the other, a policy or an exception, or the capacity of a cluster.
-type checked struct{ team, environment, service, policy, exception, cluster string }
+// of the one in the other, a policy, an exception, a rule for approvals, or the
+// capacity of a cluster.
+type checked struct{ team, environment, service, policy, exception, approval, cluster string }
 
 // checkTeams notes which teams share their namespaces.
 func (st *State) checkTeams() {
@@ -278,7 +279,7 @@ func (st *State) check(cat *catalog.Catalog, what checked) {
 func (st *State) sortedChecks() []checked {
 	return slices.SortedFunc(maps.Keys(st.checks), func(a, b checked) int {
 		return cmp.Or(cmp.Compare(a.team, b.team), cmp.Compare(a.environment, b.environment), cmp.Compare(a.service, b.service),
-			cmp.Compare(a.policy, b.policy), cmp.Compare(a.exception, b.exception), cmp.Compare(a.cluster, b.cluster))
+			cmp.Compare(a.policy, b.policy), cmp.Compare(a.exception, b.exception), cmp.Compare(a.approval, b.approval), cmp.Compare(a.cluster, b.cluster))
 	})
 }
 

@@ -80,8 +80,8 @@ func (f *fleet) platform(top string) error {
 			return fmt.Errorf("copy the platform: %w", err)
 		}
 	}
-	// The company's policies and exceptions are for the company's services.
-	for _, dir := range []string{"platform/policies", "platform/exceptions"} {
+	// The company's guardrails are for the company's services and teams.
+	for _, dir := range []string{"platform/policies", "platform/exceptions", "platform/approvals"} {
 		if err := os.RemoveAll(filepath.Join(f.dir, dir)); err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
+	"github.com/fairway-dev/fairway/pkg/webhook"
 )
 
 // daemon is a reconciler in this process, put together as cmd/reconciler does.
@@ -125,7 +126,11 @@ func (w *world) launch(data string) *daemon {
 		Store: store, Remote: git.Remote{URL: w.url, Branch: "main"}, Evaluator: evaluator, Connect: connect,
 		Journal: j, Ledger: d.ledger, Metrics: metrics.New(registry), Log: log, DataDir: data, Poll: time.Hour, Note: w.note, Now: w.clock,
 	})
-	server := api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecret: w.secret, Logger: log})
+	hooks, err := webhook.Secrets(w.secret)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	server := api.New(api.Options{Daemon: d, Journal: j, Gatherer: registry, HookSecrets: hooks, Logger: log})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		w.t.Fatal(err)

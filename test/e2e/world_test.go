@@ -117,7 +117,7 @@ func (w *world) copyPlatform() {
 			w.t.Fatal(err)
 		}
 	}
-	for _, dir := range []string{"policies", "exceptions"} {
+	for _, dir := range []string{"policies", "exceptions", "approvals"} {
 		if err := os.RemoveAll(filepath.Join(w.clone, "platform", dir)); err != nil {
 			w.t.Fatal(err)
 		}

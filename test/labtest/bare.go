@@ -8,11 +8,11 @@ import (
 )
 
 // Bare takes out of the clusters declared below a folder what a cluster has once,
-// for everybody, how large it is, and what there is for its network, and the policies and exceptions of the example
+// for everybody, how large it is, and what there is for its network, and the guardrails of the example
 // company, which are for its own services. Companies of tests share planes, where there
 // can be one of each class only, and count the objects of a plain cluster.
 func Bare(dir string) error {
-	for _, part := range []string{"policies", "exceptions"} {
+	for _, part := range []string{"policies", "exceptions", "approvals"} {
 		if err := os.RemoveAll(filepath.Join(dir, "platform", part)); err != nil {
 			return fmt.Errorf("make a company without guardrails: %w", err)
 		}

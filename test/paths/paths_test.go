@@ -120,7 +120,7 @@ func company(t *testing.T, given map[string]string) string {
 			t.Fatal(err)
 		}
 	}
-	for _, gone := range []string{"platform/clusters", "platform/exceptions", "platform/policies"} {
+	for _, gone := range []string{"platform/clusters", "platform/exceptions", "platform/policies", "platform/approvals"} {
 		if err := os.RemoveAll(filepath.Join(dir, gone)); err != nil {
 			t.Fatal(err)
 		}

@@ -38,6 +38,9 @@ func TestWalks(t *testing.T) {
 			"warning: scale.max: 40 is more than 10 (in prod): services are small; from 2027-02-01 on this is an error",
 			"error: scale.max: 40 is more than 10 (in prod): services are small\n", "checkout-is-large",
 		}},
+		{"platform/approvals.md", []string{
+			`platform/approvals/opened.cue:7:24: error: when.environments: there is no environment "production"`, "/platform/approvals/ @platform-leads",
+		}},
 	} {
 		t.Run(walk.page, func(t *testing.T) {
 			said := follow(t, reconciler, walk.page)

@@ -94,6 +94,7 @@ const (
 	Signing     Kind = "signing"
 	Policy      Kind = "policy"
 	Exception   Kind = "exception"
+	Approval    Kind = "approval"
 	Health      Kind = "health"
 )
 

@@ -39,6 +39,8 @@ func definitionOf(k protocol.Kind) string {
 		return "#Policy"
 	case protocol.Exception:
 		return "#Exception"
+	case protocol.Approval:
+		return "#Approval"
 	case protocol.Health:
 		return "#Health"
 	}

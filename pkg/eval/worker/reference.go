@@ -20,7 +20,7 @@ func (s *session) reference() protocol.Answer {
 	if err != nil {
 		return protocol.Answer{Faults: explain.Reading{Dir: "schema"}.Faults(err)}
 	}
-	for _, name := range []string{"Team", "Service", "Environment", "Cluster", "Release", "Signing", "Signer", "Policy", "Exception", "Health"} {
+	for _, name := range []string{"Team", "Service", "Environment", "Cluster", "Release", "Signing", "Signer", "Policy", "Exception", "Approval", "Approvers", "Health"} {
 		docs = s.document(docs, name, schema.LookupPath(cue.MakePath(cue.Def("#"+name))))
 	}
 	for _, dir := range s.paths() {
@@ -72,7 +72,7 @@ func (s *session) below(docs []protocol.FieldDoc, at string, v cue.Value) []prot
 		}
 		name := strings.Trim(fields.Selector().String(), `?!"`)
 		p := at + "." + name
-		docs = append(docs, s.fieldDoc(p, fields.Value(), fields.FieldType() == cue.RequiredConstraint))
+		docs = append(docs, s.fieldDoc(p, fields.Value(), fields.FieldType().ConstraintType() == cue.RequiredConstraint))
 		docs = s.below(docs, p, fields.Value())
 	}
 	for _, value := range each {
@@ -91,7 +91,7 @@ func (s *session) fieldDoc(at string, v cue.Value, required bool) protocol.Field
 	}
 	d.Doc = strings.Join(paragraphs, "\n\n")
 	if v.IncompleteKind() != cue.StructKind {
-		if def, ok := v.Default(); ok && def.IsConcrete() {
+		if def, ok := v.Default(); ok && def.IsConcrete() && !required {
 			if text, err := def.MarshalJSON(); err == nil {
 				d.Default = string(text)
 			}
