@@ -19,6 +19,10 @@ build: ## build bin/reconciler
 lab: ## build the control plane of `make up` and the tests, once
 	@lab/build.sh
 
+.PHONY: forge
+forge: ## build the Gitea of the tests, once
+	@lab/forge/build.sh
+
 .PHONY: up
 up: build ## run the whole platform on this machine: two clusters, Git, the daemon
 	@lab=$$(lab/build.sh | tail -n 1) && exec $(BIN) up --lab "$$lab" $(ARGS)
@@ -70,7 +74,7 @@ faults-full: ## do every fault, go on where it was interrupted; writes docs/reli
 
 .PHONY: mutants
 mutants: ## take each guard out and see that a test notices; writes docs/reliability.md
-	@FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/mutants -into docs/reliability.md $(ARGS)
+	@FAIRWAY_FORGE=skip FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/mutants -into docs/reliability.md $(ARGS)
 
 .PHONY: install-check
 install-check: ## prove the install that pre-commit does, with an empty module cache

@@ -14,7 +14,7 @@ goVersion=$(go env GOVERSION)
 key=$(
 	{
 		echo "$goVersion"
-		find . -name '*.go' ! -name '*_test.go' -o -name go.mod -o -name go.sum -o -name build.sh |
+		find . -path ./forge -prune -o '(' -name '*.go' ! -name '*_test.go' -o -name go.mod -o -name go.sum -o -name build.sh ')' -print |
 			LC_ALL=C sort | xargs sha256sum
 	} | sha256sum | cut -c1-16
 )

@@ -16,6 +16,11 @@ FAIRWAY_LAB=$(lab/build.sh | tail -n 1)
 export FAIRWAY_LAB
 echo "$FAIRWAY_LAB"
 
+step "forge: a real Gitea (the first build takes about five minutes on two cores)"
+FAIRWAY_FORGE=$(lab/forge/build.sh | tail -n 1)
+export FAIRWAY_FORGE
+echo "$FAIRWAY_FORGE"
+
 step "build"
 go build -trimpath -o bin/reconciler ./cmd/reconciler
 export FAIRWAY_BIN="$PWD/bin/reconciler"
@@ -24,7 +29,10 @@ step "check: format, vet, staticcheck, CUE, sizes"
 make --no-print-directory check
 
 step "tests: packages, scripts, layers"
-go test $(go list ./... | grep -v -e /test/e2e -e '/test/faults$')
+go test $(go list ./... | grep -v -e /test/e2e -e '/test/faults$' -e '/test/forge$')
+
+step "tests: forges, one of them a real Gitea"
+go test -timeout 20m ./test/forge
 
 step "tests: alerts, by Prometheus' own reader (a module of its own)"
 (cd test/promrules && go test ./...)

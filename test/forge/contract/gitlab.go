@@ -1,0 +1,472 @@
+package contract
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// gitlab is the part of GitLab's REST API (version 4) that Fairway uses.
+func (s *Server) gitlab() http.Handler {
+	mux := http.NewServeMux()
+	project, mr := "/api/v4/projects/{id}", "/api/v4/projects/{id}/merge_requests/{number}"
+	for pattern, handle := range map[string]http.HandlerFunc{
+		"GET /api/v4/user":                                      s.glUser,
+		"GET /api/v4/users":                                     s.glUsers,
+		"GET " + project:                                        s.glProject,
+		"GET " + project + "/members/all/{user}":                s.glMember,
+		"GET " + project + "/merge_requests":                    s.glPulls,
+		"POST " + project + "/merge_requests":                   s.glOpen,
+		"GET " + mr:                                             s.glPull,
+		"PUT " + mr:                                             s.glEdit,
+		"GET " + mr + "/diffs":                                  s.glDiffs,
+		"GET " + mr + "/versions":                               s.glVersions,
+		"GET " + mr + "/reviewers":                              s.glReviewers,
+		"GET " + mr + "/approvals":                              s.glApprovals,
+		"GET " + mr + "/resource_label_events":                  s.glEvents,
+		"GET " + mr + "/notes":                                  s.glNotes,
+		"POST " + mr + "/notes":                                 s.glSay,
+		"PUT " + mr + "/notes/{note}":                           s.glRewrite,
+		"DELETE " + mr + "/notes/{note}":                        s.glErase,
+		"PUT " + mr + "/merge":                                  s.glMerge,
+		"GET " + project + "/repository/commits/{sha}/statuses": s.glStatuses,
+		"POST " + project + "/statuses/{sha}":                   s.glStatus,
+		"GET " + project + "/repository/branches/{name}":        s.glBranch,
+		"POST " + project + "/repository/branches":              s.glCreate,
+		"POST " + project + "/repository/commits":               s.glCommit,
+		"HEAD " + project + "/repository/files/{path}":          s.glFile,
+		"GET " + project + "/environments":                      s.glEnvironments,
+		"POST " + project + "/environments":                     s.glExpose,
+		"PUT " + project + "/environments/{environment}":        s.glExpose,
+		"POST " + project + "/environments/{environment}/stop":  s.glStop,
+		"GET " + project + "/deployments":                       s.glDeployments,
+		"POST " + project + "/deployments":                      s.glDeploy,
+		"PUT " + project + "/deployments/{deployment}":          s.glDeployed,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if id := r.PathValue("id"); id != "" && id != Repository {
+				answer(w, http.StatusNotFound, object{"message": "404 Project Not Found"})
+				return
+			}
+			handle(w, r)
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusNotFound, object{"error": "404 Not Found"})
+	})
+	return mux
+}
+
+func glUserOf(u *User) object { return object{"id": u.ID, "username": u.Name, "state": "active"} }
+
+func (s *Server) glUser(w http.ResponseWriter, r *http.Request) {
+	answer(w, http.StatusOK, glUserOf(s.caller(r)))
+}
+
+func (s *Server) glUsers(w http.ResponseWriter, r *http.Request) {
+	found := []object{}
+	if u := s.users[r.URL.Query().Get("username")]; u != nil {
+		found = append(found, glUserOf(u))
+	}
+	answer(w, http.StatusOK, found)
+}
+
+func (s *Server) glProject(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, object{"id": 1, "path_with_namespace": Repository, "visibility": "private"})
+}
+
+func (s *Server) glMember(w http.ResponseWriter, r *http.Request) {
+	for _, u := range s.users {
+		if u.ID == number(r, "user") && u.Access > None {
+			answer(w, http.StatusOK, object{"id": u.ID, "username": u.Name, "state": "active", "access_level": (u.Access + 1) * 10})
+			return
+		}
+	}
+	answer(w, http.StatusNotFound, object{"message": "404 Not found"})
+}
+
+func (s *Server) glPullOf(p *pull, single bool) object {
+	out := object{
+		"id": p.number + 1000, "iid": p.number, "title": p.title, "author": glUserOf(p.author), "draft": p.draft,
+		"state": map[string]string{"open": "opened", "closed": "closed", "merged": "merged"}[p.state], "labels": append([]string{}, p.labels...),
+		"web_url": fmt.Sprintf("%s/%s/-/merge_requests/%d", s.URL, Repository, p.number), "updated_at": p.updated.Format(time.RFC3339),
+		"sha": p.sha, "source_branch": p.branch, "target_branch": p.base, "source_project_id": 1, "target_project_id": 1,
+		"detailed_merge_status": "mergeable", "merge_commit_sha": nil, "squash_commit_sha": nil,
+	}
+	if p.fork {
+		out["source_project_id"] = 2
+	}
+	if p.state == "open" && s.conflicts(p) {
+		out["detailed_merge_status"] = "conflict"
+	}
+	if p.state == "merged" {
+		out["merge_commit_sha"], out["detailed_merge_status"] = p.merged, "not_open"
+	}
+	if single {
+		out["changes_count"] = strconv.Itoa(len(s.files(p)))
+		out["diff_refs"] = object{"base_sha": s.left(p.sha, s.baseOf(p)), "head_sha": p.sha, "start_sha": s.branches[p.base]}
+	}
+	return out
+}
+
+func (s *Server) glPulls(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	all := []object{}
+	for _, p := range s.pulls {
+		if (q.Get("state") != "opened" || p.state == "open") && (q.Get("target_branch") == "" || q.Get("target_branch") == p.base) {
+			all = append(all, s.glPullOf(p, false))
+		}
+	}
+	if q.Get("sort") != "asc" {
+		slices.Reverse(all)
+	}
+	s.page(w, r, all, true, nil)
+}
+
+func (s *Server) glOpen(w http.ResponseWriter, r *http.Request) {
+	body := read(r)
+	for _, p := range s.pulls {
+		if p.state == "open" && p.branch == body.text("source_branch") && p.base == body.text("target_branch") {
+			answer(w, http.StatusConflict, object{"message": []string{fmt.Sprintf("Another open merge request already exists for this source branch: !%d", p.number)}})
+			return
+		}
+	}
+	p := s.open(s.caller(r), body.text("source_branch"), body.text("target_branch"), body.text("title"), body.text("description"))
+	answer(w, http.StatusCreated, s.glPullOf(p, true))
+}
+
+func (s *Server) glPull(w http.ResponseWriter, r *http.Request) {
+	if p := s.pullOf(w, r); p != nil {
+		answer(w, http.StatusOK, s.glPullOf(p, true))
+	}
+}
+
+func (s *Server) glEdit(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	if p == nil {
+		return
+	}
+	if label := read(r).text("remove_labels"); slices.Contains(p.labels, label) {
+		s.label(s.caller(r), p, label, false)
+	}
+	answer(w, http.StatusOK, s.glPullOf(p, true))
+}
+
+func (s *Server) glDiffs(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	if p == nil {
+		return
+	}
+	all := []object{}
+	for _, d := range s.files(p) {
+		all = append(all, object{
+			"old_path": d.old, "new_path": d.path, "diff": "",
+			"new_file": d.what == "added", "renamed_file": d.what == "renamed", "deleted_file": d.what == "removed",
+		})
+	}
+	s.page(w, r, all, true, nil)
+}
+
+func (s *Server) glVersions(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	if p == nil {
+		return
+	}
+	all := []object{}
+	for _, v := range slices.Backward(p.versions) {
+		all = append(all, object{"id": v.id, "head_commit_sha": v.sha, "created_at": v.at.Format(time.RFC3339)})
+	}
+	s.page(w, r, all, true, nil)
+}
+
+func (s *Server) glReviewers(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	if p == nil {
+		return
+	}
+	said := map[string]object{}
+	for _, v := range p.reviews {
+		state := map[string]string{"APPROVED": "approved", "CHANGES_REQUESTED": "requested_changes", "COMMENTED": "reviewed"}[v.verdict]
+		said[v.author.Name] = object{"user": glUserOf(v.author), "state": state}
+	}
+	all := []object{}
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		all = append(all, said[name])
+	}
+	s.page(w, r, all, true, nil)
+}
+
+func (s *Server) glApprovals(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	if p == nil {
+		return
+	}
+	by := []object{}
+	for _, v := range p.reviews {
+		if v.verdict == "APPROVED" {
+			by = append(by, object{"user": glUserOf(v.author), "approved_at": v.at.Format(time.RFC3339)})
+		}
+	}
+	answer(w, http.StatusOK, object{"iid": p.number, "approved_by": by})
+}
+
+func (s *Server) glEvents(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	if p == nil {
+		return
+	}
+	all := []object{}
+	for _, e := range p.events {
+		action := map[bool]string{true: "add", false: "remove"}[e.added]
+		all = append(all, object{
+			"id": e.id, "user": glUserOf(e.actor), "created_at": e.at.Format(time.RFC3339), "resource_type": "MergeRequest",
+			"label": object{"id": 1, "name": e.label}, "action": action,
+		})
+	}
+	s.page(w, r, all, true, nil)
+}
+
+func (s *Server) glNotes(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	if p == nil {
+		return
+	}
+	all := []object{}
+	for _, n := range p.notes {
+		all = append(all,
+			object{"id": n.id, "author": glUserOf(n.author), "body": n.body, "system": false},
+			object{"id": n.id + 1e6, "author": glUserOf(n.author), "body": "mentioned in a comment", "system": true})
+	}
+	s.page(w, r, all, true, nil)
+}
+
+func (s *Server) glSay(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	body := read(r).text("body")
+	if p == nil || tooLong(w, body, 1_000_000) {
+		return
+	}
+	n := &note{s.id(), s.caller(r), body}
+	p.notes = append(p.notes, n)
+	answer(w, http.StatusCreated, object{"id": n.id})
+}
+
+func (s *Server) glRewrite(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	body := read(r).text("body")
+	for _, n := range p.notes {
+		if n.id == number(r, "note") && !tooLong(w, body, 1_000_000) {
+			n.body = body
+			answer(w, http.StatusOK, object{"id": n.id})
+		}
+	}
+}
+
+func (s *Server) glErase(w http.ResponseWriter, r *http.Request) {
+	if p := s.pullOf(w, r); p != nil {
+		p.notes = slices.DeleteFunc(p.notes, func(n *note) bool { return n.id == number(r, "note") })
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (s *Server) glMerge(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	if p == nil {
+		return
+	}
+	body := read(r)
+	switch {
+	case p.state != "open":
+		answer(w, http.StatusMethodNotAllowed, object{"message": "405 Method Not Allowed"})
+	case body.text("sha") != p.sha:
+		answer(w, http.StatusConflict, object{"message": "SHA does not match HEAD of source branch: " + p.sha})
+	case s.conflicts(p):
+		answer(w, http.StatusUnprocessableEntity, object{"message": "Branch cannot be merged"})
+	default:
+		s.merge(p, body.text("merge_commit_message"), body["squash"] == true)
+		answer(w, http.StatusOK, s.glPullOf(p, true))
+	}
+}
+
+func (s *Server) glStatuses(w http.ResponseWriter, r *http.Request) {
+	all := []object{}
+	for _, one := range s.statuses[r.PathValue("sha")] {
+		all = append(all, object{"id": one.id, "name": one.context, "status": one.state, "description": one.description, "target_url": one.url})
+	}
+	s.page(w, r, all, true, nil)
+}
+
+// glStatus keeps one status a name, and refuses one that does not change its state.
+func (s *Server) glStatus(w http.ResponseWriter, r *http.Request) {
+	body, sha := read(r), r.PathValue("sha")
+	if _, ok := s.commits[sha]; !ok {
+		answer(w, http.StatusNotFound, object{"message": "404 Commit Not Found"})
+		return
+	}
+	for i, one := range s.statuses[sha] {
+		if one.context != body.text("name") {
+			continue
+		}
+		if one.state == body.text("state") && one.state == "pending" {
+			answer(w, http.StatusBadRequest, object{"message": `Cannot transition status via :enqueue from :pending (Reason(s): Status cannot transition via "enqueue")`})
+			return
+		}
+		s.statuses[sha] = slices.Delete(s.statuses[sha], i, i+1)
+		break
+	}
+	one := status{s.id(), body.text("name"), body.text("state"), body.text("description"), body.text("target_url")}
+	s.statuses[sha] = append(s.statuses[sha], one)
+	answer(w, http.StatusCreated, object{"id": one.id})
+}
+
+func (s *Server) glBranch(w http.ResponseWriter, r *http.Request) {
+	sha := s.branches[r.PathValue("name")]
+	if sha == "" {
+		answer(w, http.StatusNotFound, object{"message": "404 Branch Not Found"})
+		return
+	}
+	answer(w, http.StatusOK, object{"name": r.PathValue("name"), "commit": object{"id": sha}})
+}
+
+func (s *Server) glCreate(w http.ResponseWriter, r *http.Request) {
+	body := read(r)
+	name, ref := body.text("branch"), body.text("ref")
+	switch {
+	case s.branches[name] != "":
+		answer(w, http.StatusBadRequest, object{"message": "Branch already exists"})
+	case s.commits[ref].tree == "":
+		answer(w, http.StatusBadRequest, object{"message": "Invalid reference name: " + ref})
+	default:
+		s.branches[name] = ref
+		answer(w, http.StatusCreated, object{"name": name, "commit": object{"id": ref}})
+	}
+}
+
+func (s *Server) glCommit(w http.ResponseWriter, r *http.Request) {
+	body := read(r)
+	branch := body.text("branch")
+	head := s.branches[branch]
+	next := maps.Clone(s.treeOf(head))
+	for _, a := range body["actions"].([]any) {
+		one := object(a.(map[string]any))
+		path := one.text("file_path")
+		_, there := next[path]
+		if last := one.text("last_commit_id"); last != "" && s.last(head, path) != last {
+			answer(w, http.StatusBadRequest, object{"message": "You are attempting to update a file that has changed since you started editing it."})
+			return
+		}
+		switch {
+		case one.text("action") == "create" && there:
+			answer(w, http.StatusBadRequest, object{"message": "A file with this name already exists"})
+			return
+		case one.text("action") != "create" && !there:
+			answer(w, http.StatusBadRequest, object{"message": "A file with this name doesn't exist"})
+			return
+		case one.text("action") == "delete":
+			delete(next, path)
+			continue
+		}
+		content, err := base64.StdEncoding.DecodeString(one.text("content"))
+		if err != nil {
+			answer(w, http.StatusBadRequest, object{"message": "content is not base64"})
+			return
+		}
+		next[path] = string(content)
+	}
+	s.branches[branch] = s.commit([]string{head}, next, body.text("commit_message"))
+	s.moved(branch)
+	answer(w, http.StatusCreated, object{"id": s.branches[branch], "parent_ids": []string{head}})
+}
+
+// last is the commit that last changed a file, along first parents.
+func (s *Server) last(head, path string) string {
+	for at := head; ; {
+		c := s.commits[at]
+		if len(c.parents) == 0 || s.treeOf(c.parents[0])[path] != s.treeOf(at)[path] {
+			return at
+		}
+		at = c.parents[0]
+	}
+}
+
+func (s *Server) glFile(w http.ResponseWriter, r *http.Request) {
+	ref := r.URL.Query().Get("ref")
+	if _, ok := s.treeOf(ref)[r.PathValue("path")]; !ok {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	w.Header().Set("X-Gitlab-Last-Commit-Id", s.last(ref, r.PathValue("path")))
+	w.WriteHeader(http.StatusOK)
+}
+
+func (s *Server) glEnvironments(w http.ResponseWriter, r *http.Request) {
+	all := []object{}
+	for _, e := range s.environments {
+		if e.name == r.URL.Query().Get("name") {
+			all = append(all, object{"id": e.id, "name": e.name, "state": e.state, "external_url": e.url})
+		}
+	}
+	s.page(w, r, all, true, nil)
+}
+
+func (s *Server) glExpose(w http.ResponseWriter, r *http.Request) {
+	body := read(r)
+	if _, err := url.Parse(body.text("external_url")); err != nil {
+		answer(w, http.StatusBadRequest, object{"message": "external_url is invalid"})
+		return
+	}
+	for _, e := range s.environments {
+		if e.id == number(r, "environment") {
+			e.url = body.text("external_url")
+			answer(w, http.StatusOK, object{"id": e.id})
+			return
+		}
+	}
+	e := &environment{s.id(), body.text("name"), body.text("external_url"), "available"}
+	s.environments = append(s.environments, e)
+	answer(w, http.StatusCreated, object{"id": e.id})
+}
+
+func (s *Server) glStop(w http.ResponseWriter, r *http.Request) {
+	for _, e := range s.environments {
+		if e.id == number(r, "environment") {
+			e.state = "stopped"
+			answer(w, http.StatusOK, object{"id": e.id, "state": e.state})
+		}
+	}
+}
+
+func (s *Server) glDeployments(w http.ResponseWriter, r *http.Request) {
+	all := []object{}
+	for _, d := range slices.Backward(s.deployments) {
+		if d.env == r.URL.Query().Get("environment") {
+			all = append(all, object{"id": d.id, "sha": d.sha, "status": d.status})
+		}
+	}
+	s.page(w, r, all, true, nil)
+}
+
+func (s *Server) glDeploy(w http.ResponseWriter, r *http.Request) {
+	body := read(r)
+	if body.text("ref") == "" || body["tag"] == nil {
+		answer(w, http.StatusBadRequest, object{"error": "ref is missing, tag is missing"})
+		return
+	}
+	d := &deployment{id: s.id(), env: body.text("environment"), sha: body.text("sha"), ref: body.text("ref"), status: body.text("status")}
+	s.deployments = append(s.deployments, d)
+	answer(w, http.StatusCreated, object{"id": d.id})
+}
+
+func (s *Server) glDeployed(w http.ResponseWriter, r *http.Request) {
+	for _, d := range s.deployments {
+		if d.id == number(r, "deployment") {
+			d.status = read(r).text("status")
+			answer(w, http.StatusOK, object{"id": d.id})
+		}
+	}
+}
