@@ -145,6 +145,9 @@ type Service struct {
 	Endpoints  map[string]Endpoint
 	// Needs are the uses of other services; what it needs for itself is not in it.
 	Needs map[string]Need
+	// Regions are those it runs in, by environment, and under "" for all that are not
+	// in it; see [Catalog.RegionsOf].
+	Regions map[string][]string
 	// Overlays holds, by environment, the JSON merge patch over Data.
 	Overlays map[string]json.RawMessage
 	// Sealed are the files of encrypted secrets beside its declaration, by name.
@@ -184,7 +187,9 @@ type Environment struct {
 	// Rank is its place in the order of promotion.
 	Rank     int
 	Clusters []string
-	Drift    DriftMode
+	// Regions are those in which services run that name none; none stands for all.
+	Regions []string
+	Drift   DriftMode
 	// Sleep says when the environment sleeps; nil for one that never does. It is no
 	// part of the data that units are rendered from: whether they sleep is given to
 	// them apart.
@@ -213,6 +218,9 @@ const (
 // Cluster is a Kubernetes API that units are applied to.
 type Cluster struct {
 	Declared
+	// Region is where it stands; of a broken cluster, where its last good version does,
+	// and "" where that is not known.
+	Region string
 	// Nodes are its pools of nodes by name; none where that is not declared. They and
 	// Capacity are no part of the data that units are rendered from.
 	Nodes    map[string]NodePool

@@ -40,6 +40,9 @@ func (c *Catalog) CheckService(name string) diag.List {
 			Hint:    "the environments are " + names(c.Environments),
 		})
 	}
+	for _, env := range slices.Sorted(maps.Keys(c.Environments)) {
+		list = append(list, c.CheckRegions(name, env)...)
+	}
 	return list
 }
 
@@ -90,6 +93,7 @@ func (c *Catalog) CheckEnvironment(name string) diag.List {
 			Hint:    "the clusters are " + names(c.Clusters),
 		})
 	}
+	list = append(list, c.checkRegions(env)...)
 	return append(list, checkSleep(env)...)
 }
 
@@ -145,13 +149,13 @@ type Resolved struct {
 	Endpoint   Endpoint `json:"endpoint"`
 }
 
-// Resolve finds what fills a service's needs in an environment.
-func (c *Catalog) Resolve(s *Service, environment string) (map[string]Resolved, diag.List) {
+// Resolve finds what fills a service's needs in an environment, on one of its clusters.
+func (c *Catalog) Resolve(s *Service, environment, cluster string) (map[string]Resolved, diag.List) {
 	out := make(map[string]Resolved, len(s.Needs))
 	var list diag.List
 	for _, as := range slices.Sorted(maps.Keys(s.Needs)) {
 		need := s.Needs[as]
-		resolved, why, hint := c.resolve(need, environment)
+		resolved, why, hint := c.resolve(need, environment, cluster)
 		if why == "" {
 			out[as] = resolved
 			continue
@@ -165,7 +169,7 @@ func (c *Catalog) Resolve(s *Service, environment string) (map[string]Resolved, 
 	return out, list
 }
 
-func (c *Catalog) resolve(need Need, environment string) (r Resolved, why, hint string) {
+func (c *Catalog) resolve(need Need, environment, cluster string) (r Resolved, why, hint string) {
 	target := c.Services[need.Service]
 	if target == nil {
 		return r, fmt.Sprintf("there is no service %q", need.Service), nearest(need.Service, c.Services)
@@ -173,6 +177,11 @@ func (c *Catalog) resolve(need Need, environment string) (r Resolved, why, hint 
 	if c.Releases[ReleaseKey{environment, need.Service}] == nil {
 		return r, fmt.Sprintf("service %q is not released in %s", need.Service, environment),
 			fmt.Sprintf("release it with environments/%s/releases/%s/%s.cue first", environment, target.Team, need.Service)
+	}
+	if !c.Runs(target, environment, cluster) {
+		return r, fmt.Sprintf("service %q does not run on %s: in %s it has its place in %s", need.Service, cluster, environment,
+				strings.Join(c.RegionsOf(target.Standing(), environment), ", ")),
+			fmt.Sprintf("have the regions of %s name %s as well, or do not run there", target.Source, c.Clusters[cluster].Region)
 	}
 	standing := target.Standing()
 	if standing == nil {

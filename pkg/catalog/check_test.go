@@ -62,7 +62,7 @@ func all(c *catalog.Catalog) diag.List {
 	list = append(list, c.CheckEnvironment("prod")...)
 	list = append(list, c.CheckRelease(catalog.ReleaseKey{Environment: "prod", Service: "checkout"})...)
 	if s := c.Services["checkout"]; s != nil {
-		_, unmet := c.Resolve(s, "prod")
+		_, unmet := c.Resolve(s, "prod", "prod-eu")
 		list = append(list, unmet...)
 	}
 	return list
@@ -163,7 +163,7 @@ type rawMessage = json.RawMessage
 
 func TestResolve(t *testing.T) {
 	c := company()
-	got, unmet := c.Resolve(c.Services["checkout"], "prod")
+	got, unmet := c.Resolve(c.Services["checkout"], "prod", "prod-eu")
 	want := map[string]catalog.Resolved{"orders": {Service: "orders", Team: "sales", Namespace: "sales-prod", Endpoint: catalog.Endpoint{Port: 8080, Protocol: "http"}}}
 	if diff := cmp.Diff(want, got); diff != "" || len(unmet) > 0 {
 		t.Errorf("%v (-want +got)\n%s", unmet, diff)

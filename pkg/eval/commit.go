@@ -337,13 +337,17 @@ func environmentOf(d catalog.Declared, standing json.RawMessage) *catalog.Enviro
 	var fields struct {
 		Rank     int               `json:"rank"`
 		Clusters []string          `json:"clusters"`
+		Regions  []string          `json:"regions"`
 		Drift    catalog.DriftMode `json:"drift"`
 		Sleep    *schedule.Spec    `json:"sleep"`
 		catalog.Deletions
 	}
 	_ = json.Unmarshal(standing, &fields) // typed by the schema
-	d.Data = without(d.Data, "consents", "locks", "adopt", "sleep")
-	return &catalog.Environment{Declared: d, Rank: fields.Rank, Clusters: fields.Clusters, Drift: fields.Drift, Sleep: fields.Sleep, Deletions: fields.Deletions}
+	d.Data = without(d.Data, "consents", "locks", "adopt", "sleep", "regions")
+	return &catalog.Environment{
+		Declared: d, Rank: fields.Rank, Clusters: fields.Clusters, Regions: fields.Regions,
+		Drift: fields.Drift, Sleep: fields.Sleep, Deletions: fields.Deletions,
+	}
 }
 
 func clusterOf(d catalog.Declared, standing json.RawMessage) *catalog.Cluster {
@@ -359,6 +363,7 @@ func clusterOf(d catalog.Declared, standing json.RawMessage) *catalog.Cluster {
 	}
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
 	var stands struct {
+		Region   string `json:"region"`
 		Baseline *struct {
 			Policies []string `json:"policies"`
 		} `json:"baseline"`
@@ -366,7 +371,7 @@ func clusterOf(d catalog.Declared, standing json.RawMessage) *catalog.Cluster {
 	_ = json.Unmarshal(standing, &stands)
 	d.Data = without(d.Data, "consents", "supersedes", "nodes", "capacity")
 	c := &catalog.Cluster{
-		Declared: d, Connection: fields.Connection.Context, Consents: fields.Consents,
+		Declared: d, Region: stands.Region, Connection: fields.Connection.Context, Consents: fields.Consents,
 		Supersedes: fields.Supersedes, Kinds: fields.Kinds, Nodes: fields.Nodes, Capacity: fields.Capacity,
 	}
 	if stands.Baseline != nil {
@@ -400,12 +405,14 @@ func serviceOf(d catalog.Declared, team string) *catalog.Service {
 		Image        string                      `json:"image"`
 		Endpoints    map[string]catalog.Endpoint `json:"endpoints"`
 		Needs        map[string]catalog.Need     `json:"needs"`
+		Regions      []string                    `json:"regions"`
 		Environments map[string]json.RawMessage  `json:"environments"`
 	}
 	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
 	s.ObjectName, s.Image = fields.ObjectName, fields.Image
 	maps.DeleteFunc(fields.Needs, func(_ string, n catalog.Need) bool { return n.Service == "" }) // a resource of its own
 	s.Path, s.Endpoints, s.Needs, s.Overlays = fields.Path, fields.Endpoints, fields.Needs, fields.Environments
+	s.Regions = regionsOf(fields.Regions, fields.Environments)
 	return s
 }
 

@@ -46,7 +46,8 @@ func FuzzDeclared(f *testing.F) {
 		c.CheckApproval("rule")
 		c.CheckRelease(catalog.ReleaseKey{Environment: "prod", Service: "a"})
 		if s := c.Services["a"]; s != nil {
-			c.Resolve(s, "prod")
+			c.CheckPlace("a", "prod")
+			c.Resolve(s, "prod", "prod-eu")
 		}
 		for _, source := range sources {
 			st.commit(source, nil, &delta)

@@ -55,7 +55,7 @@ func (e *Evaluator) KeepState(st *State, more []byte) {
 }
 
 func (e *Evaluator) stateKey(p platform) cache.Key {
-	return cache.KeyOf("state 3", e.Engine, e.Fleet, string(p.digest[:]))
+	return cache.KeyOf("state 4", e.Engine, e.Fleet, string(p.digest[:]))
 }
 
 func (st *State) writeEntries(w *record.Writer) {
@@ -208,6 +208,11 @@ func writeService(w *record.Writer, s *catalog.Service) {
 		w.Text(environment)
 		w.Bytes(s.Overlays[environment])
 	}
+	w.Number(len(s.Regions))
+	for _, environment := range sortedKeys(s.Regions) {
+		w.Text(environment)
+		w.Texts(s.Regions[environment])
+	}
 }
 
 func readService(r *record.Reader, d catalog.Declared, team string) *catalog.Service {
@@ -228,6 +233,12 @@ func readService(r *record.Reader, d catalog.Declared, team string) *catalog.Ser
 		s.Overlays = make(map[string]json.RawMessage, n)
 		for range n {
 			s.Overlays[r.Text()] = r.Bytes()
+		}
+	}
+	if n := r.Count(2); n > 0 {
+		s.Regions = make(map[string][]string, n)
+		for range n {
+			s.Regions[r.Text()] = r.Texts()
 		}
 	}
 	return s

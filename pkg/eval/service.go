@@ -191,3 +191,23 @@ func (e *entry) plainIn(prefix string, s said, found secret.Finder) diag.List {
 	}
 	return list
 }
+
+// regionsOf are the regions that a service names, by environment; nil for none.
+func regionsOf(everywhere []string, overlays map[string]json.RawMessage) map[string][]string {
+	out := map[string][]string{}
+	if len(everywhere) > 0 {
+		out[""] = everywhere
+	}
+	for environment, overlay := range overlays {
+		var said struct {
+			Regions []string `json:"regions"`
+		}
+		if _ = json.Unmarshal(overlay, &said); len(said.Regions) > 0 { // typed by the schema
+			out[environment] = said.Regions
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}

@@ -72,6 +72,31 @@ func TestDecideGoesByTheDay(t *testing.T) {
 	}
 }
 
+// A cluster's own unit carries the same, until a day turns something of it.
+func TestRules(t *testing.T) {
+	cat := company()
+	rules, next := policy.Rules(cat, "eu", "2027-01-09")
+	rule := rules["a"]
+	if len(rules) != 1 || rule.Action != "Deny" || next != "2027-01-10" {
+		t.Fatalf("%v, until %s", rules, next)
+	}
+	for _, want := range []string{`in ["prod"]`, `shop-prod`, `== "cart"`} {
+		if !strings.Contains(rule.Holds, want) {
+			t.Errorf("%s is missing in %s", want, rule.Holds)
+		}
+	}
+	if rules, next = policy.Rules(cat, "eu", "2027-01-20"); strings.Contains(rules["a"].Holds, "cart") || next != "" {
+		t.Errorf("after the exceptions: %s, until %q", rules["a"].Holds, next)
+	}
+	if rules, _ := policy.Rules(cat, "local", ""); len(rules) > 0 {
+		t.Error("a cluster without the environment has the policy")
+	}
+	cat.Policies["a"].Severity = "warn until 2027-01-12"
+	if rules, next = policy.Rules(cat, "eu", "2027-01-10"); rules["a"].Action != "Warn" || next != "2027-01-12" {
+		t.Errorf("%v, until %s", rules["a"].Action, next)
+	}
+}
+
 // What a cluster enforces is for the namespaces of its environments, and knows of
 // exceptions until they end.
 func TestAdmission(t *testing.T) {

@@ -317,5 +317,20 @@ func (f *Fleet) Gone(key catalog.UnitKey) (string, bool) {
 	if cat.Services[key.Service] == nil {
 		return fmt.Sprintf("service %s was removed from Git", key.Service), true
 	}
+	if cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}] != nil {
+		return f.moved(key)
+	}
 	return fmt.Sprintf("service %s is not released in %s any more", key.Service, key.Environment), true
+}
+
+// moved says why a service that is released has no unit on one of its environment's
+// clusters: the regions that it names, all of which has to be readable now. The
+// caller holds mu.
+func (f *Fleet) moved(key catalog.UnitKey) (string, bool) {
+	cat := f.declared.Catalog
+	s, at := cat.Services[key.Service], cat.Clusters[key.Cluster]
+	if s.Broken() || at == nil || at.Broken() || cat.Runs(s, key.Environment, key.Cluster) {
+		return "", false
+	}
+	return fmt.Sprintf("service %s does not run in the region %s any more", key.Service, at.Region), true
 }

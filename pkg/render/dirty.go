@@ -61,6 +61,20 @@ func (l *links) missing(cat *catalog.Catalog, services map[string]bool) {
 	}
 }
 
+// placed adds the services that are on some clusters only, with their neighbours:
+// which ones depends on where all clusters of an environment stand.
+func (l *links) placed(cat *catalog.Catalog, services map[string]bool) {
+	everywhere := false
+	for _, env := range cat.Environments {
+		everywhere = everywhere || len(env.Regions) > 0
+	}
+	for name, s := range cat.Services {
+		if standing := s.Standing(); everywhere || standing != nil && len(standing.Regions) > 0 {
+			l.spread(name, services)
+		}
+	}
+}
+
 // rewire brings what is known of a service's needs up to date: those of its
 // last good version, if it is broken, as that is what runs.
 func (l *links) rewire(cat *catalog.Catalog, name string) {
@@ -156,7 +170,7 @@ func (st *State) dirty(cat *catalog.Catalog, changed eval.Delta) map[catalog.Uni
 		}
 	}
 	for name := range cat.Clusters {
-		if changed.Platform || slices.Contains(changed.Clusters, name) {
+		if changed.Platform || slices.Contains(changed.Clusters, name) || ruled(cat, changed) {
 			out[catalog.ClusterUnit(name)] = true
 		}
 	}
@@ -164,6 +178,13 @@ func (st *State) dirty(cat *catalog.Catalog, changed eval.Delta) map[catalog.Uni
 		st.wanted(cat, env, name, out, changed, parts)
 	}
 	return out
+}
+
+// ruled reports whether a change may touch what policies have clusters refuse: the
+// policies, the environments they are for, and whose service is excepted.
+func ruled(cat *catalog.Catalog, changed eval.Delta) bool {
+	return changed.Guardrails || len(changed.Environments) > 0 ||
+		len(cat.Exceptions) > 0 && (len(changed.Services) > 0 || len(changed.Teams) > 0)
 }
 
 // dirtyParts are the service parts of unit keys that the change touches, and
@@ -185,6 +206,9 @@ func (st *State) dirtyParts(cat *catalog.Catalog, changed eval.Delta) (parts map
 		st.links.spread(name, parts) // what it needed before
 		st.links.rewire(cat, name)
 		st.links.spread(name, parts) // what it needs now
+	}
+	if len(changed.Clusters) > 0 {
+		st.links.placed(cat, parts)
 	}
 	if len(changed.Services) > 0 {
 		st.links.missing(cat, parts)

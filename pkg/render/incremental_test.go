@@ -140,7 +140,11 @@ func (c *company) changeService(rt *rapid.T) {
 	if !ok {
 		return
 	}
-	switch rapid.IntRange(0, 7).Draw(rt, "what") {
+	switch rapid.IntRange(0, 9).Draw(rt, "what") {
+	case 8:
+		s.Regions = drawRegions(rt)
+	case 9:
+		s.RegionsIn = drawRegions(rt)
 	case 7:
 		s.ObjectName = rapid.SampledFrom([]string{"", "stock", "earlier"}).Draw(rt, "objectName")
 	case 0:
@@ -159,6 +163,10 @@ func (c *company) changeService(rt *rapid.T) {
 		s.Path = rapid.SampledFrom([]string{"web", "worker"}).Draw(rt, "path")
 	}
 	c.Services[s.key()] = s
+}
+
+func drawRegions(rt *rapid.T) string {
+	return rapid.SampledFrom([]string{"", `"here"`, `"there"`, `"here", "there"`, `"nowhere"`}).Draw(rt, "regions")
 }
 
 func (c *company) breakService(rt *rapid.T) {
@@ -245,7 +253,9 @@ func (c *company) changeRelease(rt *rapid.T) {
 func (c *company) changeEnvironment(rt *rapid.T) {
 	name := rapid.SampledFrom([]string{"dev", "prod", "test"}).Draw(rt, "environment")
 	env, there := c.Environments[name]
-	switch what := rapid.IntRange(0, 5).Draw(rt, "what"); {
+	switch what := rapid.IntRange(0, 6).Draw(rt, "what"); {
+	case what == 6:
+		env.Regions = drawRegions(rt)
 	case what == 5:
 		env.Consent = rapid.SampledFrom([]string{"", "\tlocks: [\"Deployment.apps\"]\n", "\tconsents: \"one/front\": \"0123456789ab\"\n"}).Draw(rt, "consent")
 	case !there:

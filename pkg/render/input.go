@@ -13,6 +13,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/pkg/policy"
 )
 
 // teamPackage is the platform package that says what a team gets in an environment.
@@ -139,7 +140,7 @@ func declared(cat *catalog.Catalog, st *State, key catalog.UnitKey) *Unit {
 		return &Unit{Key: key, Team: team, Source: t.Source, scope: scopeOf(cat, key, team)}
 	}
 	s := cat.Services[key.Service]
-	if s == nil || cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}] == nil {
+	if s == nil || cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}] == nil || !cat.Runs(s, key.Environment, key.Cluster) {
 		return nil
 	}
 	return &Unit{Key: key, Team: s.Team, Source: s.Source, scope: scopeOf(cat, key, s.Team)}
@@ -192,9 +193,7 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (q eval.UnitQuestion
 		if d := broken(es, key, cluster.Declared); d != nil {
 			return q, d, nil
 		}
-		q.Package = clusterPackage
-		q.Input, err = object.Encode(map[string]any{"unit": key.String(), "cluster": cluster.Data})
-		return q, nil, err
+		return st.clusterInput(es, key)
 	}
 	if team, ok := key.Team(); ok {
 		t := cat.Teams[team]
@@ -220,7 +219,7 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (q eval.UnitQuestion
 	if d := append(contested(es, key, s.Source, release.Source), standsOn(es, key, st.links.taken[s.Team])...); len(d) > 0 {
 		return q, d, nil
 	}
-	needs, diags := cat.Resolve(s, key.Environment)
+	needs, diags := cat.Resolve(s, key.Environment, key.Cluster)
 	if diags.Errors() {
 		return q, diags, nil
 	}
@@ -242,6 +241,33 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (q eval.UnitQuestion
 	}
 	q.Package = "platform/paths/" + s.Path
 	q.Input, err = object.Encode(parts)
+	return q, nil, err
+}
+
+// clusterInput is what a cluster's own unit may look at: the cluster, and what
+// policies have it refuse by itself. What is broken of these holds the unit, since a
+// cluster that cannot be told all of them would be told fewer.
+func (st *State) clusterInput(es *eval.State, key catalog.UnitKey) (q eval.UnitQuestion, diags diag.List, err error) {
+	cat := es.Catalog
+	var on []catalog.Declared
+	for _, p := range cat.Policies {
+		on = append(on, p.Declared)
+	}
+	for _, e := range cat.Exceptions {
+		on = append(on, e.Declared)
+	}
+	for _, env := range cat.Environments {
+		if slices.Contains(env.Clusters, key.Cluster) {
+			on = append(on, env.Declared)
+		}
+	}
+	slices.SortFunc(on, func(a, b catalog.Declared) int { return strings.Compare(a.Source, b.Source) })
+	if d := broken(es, key, on...); d != nil {
+		return q, d, nil
+	}
+	rules, _ := policy.Rules(cat, key.Cluster, st.day)
+	q.Package = clusterPackage
+	q.Input, err = object.Encode(map[string]any{"unit": key.String(), "cluster": cat.Clusters[key.Cluster].Data, "rules": rules})
 	return q, nil, err
 }
 
@@ -277,13 +303,14 @@ func broken(es *eval.State, key catalog.UnitKey, on ...catalog.Declared) diag.Li
 	return nil
 }
 
-// contested holds a unit of which it is not clear whose it is. Without it a team
+// contested holds a unit of which it is not clear whose it is, or where. Without it a team
 // could take over another's unit, and move it to its own namespace, by declaring
 // or releasing a service of that name as well.
 func contested(es *eval.State, key catalog.UnitKey, service, release string) diag.List {
 	return standsOn(es, key, slices.Concat(
 		es.TwinsOf(service), es.TwinsOf(release),
 		es.Catalog.CheckRelease(catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}),
+		es.Catalog.CheckPlace(key.Service, key.Environment),
 	))
 }
 
@@ -301,7 +328,7 @@ func (st *State) callersOf(cat *catalog.Catalog, key catalog.UnitKey) []caller {
 	out := []caller{}
 	for name := range st.links.callers[key.Service] {
 		s := cat.Services[name]
-		if s == nil || cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: name}] == nil {
+		if s == nil || cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: name}] == nil || !cat.Runs(s, key.Environment, key.Cluster) {
 			continue
 		}
 		called := name
@@ -340,6 +367,7 @@ func effective(s *catalog.Service, environment string, q *eval.UnitQuestion) (js
 		}
 		merge(base, patch)
 	}
+	delete(base, "regions") // they say which units there are, and nothing of what is in them
 	return object.Encode(base)
 }
 

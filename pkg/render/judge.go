@@ -55,8 +55,12 @@ func (r *Renderer) bench(es *eval.State) (*bench, error) {
 
 // hold judges a unit that renders by the policies, and says what comes of it.
 func (r *Renderer) hold(ctx context.Context, es *eval.State, u *Unit, a *attempt, b *bench) error {
+	if u.Key.OfCluster() {
+		_, u.turns = policy.Rules(es.Catalog, u.Key.Cluster, b.today)
+		return nil
+	}
 	if u.Key.Own() || len(es.Catalog.Policies) == 0 {
-		return nil // a team's and a cluster's own unit is the platform's, and has no service
+		return nil // a team's and a cluster's own unit is the platform's, and has no service; the cluster's carries the policies
 	}
 	if len(b.broken) > 0 {
 		u.Diags = append(u.Diags, standsOn(es, u.Key, b.broken)...)

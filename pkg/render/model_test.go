@@ -209,6 +209,8 @@ type service struct {
 	Metrics    bool
 	Needs      map[string]string // by service: endpoint
 	Overlay    string            // environment that is spoken of
+	Regions    string            // a list as it is written; "" for none
+	RegionsIn  string            // the same, of the environment that is spoken of
 	Comment    int
 	Broken     string
 }
@@ -221,6 +223,7 @@ type release struct {
 type environment struct {
 	Clusters []string
 	Domain   string
+	Regions  string // a list as it is written; "" for none
 	Consent  string // lines of what is for the engine alone
 	Broken   bool
 }
@@ -318,6 +321,9 @@ func (e environment) text(name string) string {
 		clusters[i] = fmt.Sprintf("%q", c)
 	}
 	extra := e.Consent
+	if e.Regions != "" {
+		extra += "\tregions: [" + e.Regions + "]\n"
+	}
 	if e.Broken {
 		extra += "\tdrift: \"sometimes\"\n"
 	}
@@ -352,8 +358,14 @@ func (s service) text() string {
 	for _, need := range slices.Sorted(maps.Keys(s.Needs)) {
 		fmt.Fprintf(&b, "\tneeds: %q: {service: %q, endpoint: %q}\n", need, need, s.Needs[need])
 	}
+	if s.Regions != "" {
+		fmt.Fprintf(&b, "\tregions: [%s]\n", s.Regions)
+	}
 	if s.Overlay != "" {
 		fmt.Fprintf(&b, "\tenvironments: %q: config: WHERE: \"there\"\n", s.Overlay)
+	}
+	if s.Overlay != "" && s.RegionsIn != "" {
+		fmt.Fprintf(&b, "\tenvironments: %q: regions: [%s]\n", s.Overlay, s.RegionsIn)
 	}
 	switch s.Broken {
 	case "bound":

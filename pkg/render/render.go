@@ -103,6 +103,7 @@ type State struct {
 	dated     map[catalog.UnitKey]bool // units that are judged otherwise on some later day
 	ends      []policy.Day             // the days on which exceptions end
 	today     policy.Day               // on which the fleet was judged
+	day       policy.Day               // on which it is being judged, or was last
 }
 
 // NewState is the fleet of an empty catalog.
@@ -152,7 +153,7 @@ func (st *State) Unsettled() bool {
 // fleet keeps its units, and the next Advance must be told of the same change again.
 func (r *Renderer) Advance(ctx context.Context, st *State, es *eval.State, changed eval.Delta) (Delta, error) {
 	cat := es.Catalog
-	st.Unknown = unknown(cat)
+	st.Unknown, st.day = unknown(cat), r.Today
 	dirty := st.dirty(cat, changed)
 	for key := range st.faulty {
 		if st.Units[key].unsettled {
@@ -224,7 +225,7 @@ func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
 		st.checkTeams()
 	}
 	services, releases, environments := changed.Services, changed.Releases, changed.Environments
-	if len(changed.Environments) > 0 || len(changed.Teams) > 0 {
+	if len(changed.Environments) > 0 || len(changed.Teams) > 0 || len(changed.Clusters) > 0 {
 		services = slices.AppendSeq(slices.Clone(services), maps.Keys(cat.Services)) // those that went as well
 	}
 	if len(changed.Environments) > 0 {
@@ -238,6 +239,9 @@ func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
 		for key := range st.links.releasesOf(cat, name) {
 			releases = append(releases, key)
 		}
+	}
+	for _, key := range changed.Releases {
+		st.check(cat, checked{service: key.Service}) // its regions
 	}
 	for _, key := range append(releases, changed.Releases...) {
 		st.check(cat, checked{environment: key.Environment, service: key.Service})

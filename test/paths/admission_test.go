@@ -87,7 +87,8 @@ func newAsker(t *testing.T, name string) *asker {
 }
 
 // all asks about the units of a cluster: teams' own first, whose namespaces are
-// made for good, as nothing is admitted into one that is not there.
+// made for good, as nothing is admitted into one that is not there, and with the
+// cluster's own policies in force.
 func (a *asker) all(t *testing.T, units []unit) {
 	t.Helper()
 	slices.SortFunc(units, func(x, y unit) int { return cmp.Compare(x.Name, y.Name) })
@@ -100,6 +101,8 @@ func (a *asker) all(t *testing.T, units []unit) {
 			}
 		}
 	}
+	a.guarded(t, units)
+	a.warnings.said = nil // of what is refused
 	asked, absent := 0, map[string]int{}
 	for _, u := range units {
 		for _, o := range u.Objects {

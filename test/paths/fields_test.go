@@ -167,6 +167,7 @@ func quiet() map[string]string {
 		"links":        "is for people, and of policies and alerts",
 		"oncall":       "is of policies and alerts",
 		"environments": "says the others again",
+		"regions":      "decides on which clusters there are units",
 	}
 }
 
