@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
+	"github.com/fairway-dev/fairway/pkg/pulls"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 	"github.com/fairway-dev/fairway/pkg/secret"
 	"github.com/fairway-dev/fairway/pkg/signature"
@@ -50,6 +52,7 @@ type settings struct {
 	parallel       int
 	lease          bool
 	logFormat      string
+	forge          forgeSettings
 
 	// installation is what the data folder belongs to, where that is not the repository's URL.
 	installation string
@@ -69,6 +72,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.BoolVar(&s.lease, "lease", false, "hold a Lease in each cluster, so that several replicas can run and one acts; it is renewed every few seconds")
 	f.StringVar(&s.signersFile, "signers", "", "file with the signing policy, a #Signing in YAML or JSON, instead of what Git declares in platform/signing")
 	f.DurationVar(&s.poll, "poll", 30*time.Second, "how often Git is asked; a hook asks at once")
+	s.forge.flags(cmd)
 	s.shared(cmd)
 }
 
@@ -136,6 +140,7 @@ type daemon struct {
 	api     *api.Server
 	journal *journal.Journal
 	pool    *eval.Pool
+	pulls   *pulls.Follower // nil without a forge
 	closers []func()
 }
 
@@ -190,17 +195,25 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	remote := git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: known.password}}
 	d.Daemon = reconcile.New(reconcile.Options{
 		Store: repo.store, Renew: repo.renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: counts, Log: log,
-		Remote:  git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: known.password}},
-		DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead, Signers: signers,
+		Remote: remote, DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead, Signers: signers,
 		Secrets: secret.Keyring{Path: s.ageKeyFile}, Now: s.now,
 		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
 			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal})
 		},
 	})
+	if d.pulls, err = s.forge.follower(d.Daemon, reconcile.NewFleet(evaluator), remote, j, log); err != nil {
+		return nil, err
+	}
 	d.api = api.New(api.Options{
 		Daemon: d, Journal: j, Gatherer: registry, HookSecrets: known.hooks, HookRequests: counts.HookRequests, Token: known.token, Logger: log,
+		OnHint: func(webhook.Hint) {
+			if d.pulls != nil {
+				d.pulls.Wake()
+			}
+		},
 	})
 	d.closers = []func(){
 		func() { evaluator.Pool.Close() },
@@ -312,7 +325,12 @@ func (d *daemon) run(ctx context.Context, listener net.Listener) error {
 		served <- d.api.Serve(ctx, listener)
 		cancel()
 	}()
+	var beside sync.WaitGroup
+	if d.pulls != nil {
+		beside.Go(func() { d.pulls.Run(ctx) })
+	}
 	d.Daemon.Run(ctx)
+	beside.Wait()
 	return <-served
 }
 

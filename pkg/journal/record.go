@@ -38,6 +38,8 @@ const (
 	Followed Kind = "followed"
 	// Phase: an environment fell asleep or woke up.
 	Phase Kind = "phase"
+	// Reviewed: a pull request was told what it would do.
+	Reviewed Kind = "reviewed"
 	// Applied: one object was written. Action says how, Reason why.
 	Applied Kind = "applied"
 	// Held and Unheld: a unit stays as it is, or no longer does.

@@ -1,5 +1,4 @@
 // Package pulls looks after pull requests: what each would do, said before it is merged.
-// So far it is asked by the command review; no forge is.
 package pulls
 
 import (
@@ -28,6 +27,8 @@ type Reviewer struct {
 	InForce *reconcile.Fleet
 	// Trial is brought to proposals. It has the same evaluator, day and clock.
 	Trial *reconcile.Fleet
+	// Today is the day policies are decided on; nil leaves the trial's.
+	Today func() string
 
 	mu sync.Mutex
 }
@@ -60,8 +61,8 @@ func Open(store *git.Store, base, head git.Revision) (Proposal, error) {
 	return p, nil
 }
 
-// errMoved: the fleet in force is not, or no longer, at the proposal's base.
-var errMoved = errors.New("the base moved meanwhile")
+// errMoved: the fleet in force went on while a proposal was looked at.
+var errMoved = errors.New("the base moved")
 
 // tries is how often a proposal is looked at anew because the base moved meanwhile.
 const tries = 3
@@ -99,6 +100,9 @@ func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, in *r
 	generation := r.InForce.Generation()
 	if same, err := alike(r.InForce.Tree(), p.BaseTree); err != nil || !same {
 		return errors.Join(err, errMoved)
+	}
+	if r.Today != nil {
+		r.Trial.On(r.Today())
 	}
 	if _, err := r.Trial.Advance(ctx, p.BaseTree, p.History); err != nil {
 		return fmt.Errorf("evaluate the base: %w", err)

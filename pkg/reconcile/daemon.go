@@ -142,6 +142,16 @@ func (d *Daemon) copy() *git.Store {
 	return d.store
 }
 
+// Store is the copy of the repository at present.
+func (d *Daemon) Store() *git.Store { return d.copy() }
+
+// Current is the revision in force; false until there is one.
+func (d *Daemon) Current() (git.Revision, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.current, !d.current.Commit.IsZero()
+}
+
 // renew makes a damaged store anew: it is a cache of its remote, and what was
 // read from it before stays good.
 func (d *Daemon) renew(err error) {

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairway-dev/fairway/pkg/forge/connect"
+	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/pulls"
+	"github.com/fairway-dev/fairway/pkg/reconcile"
+)
+
+// forgeSettings say where the pull requests are; none where kind is empty.
+type forgeSettings struct {
+	kind, url, repository, tokenFile string
+	app                              connect.App
+	poll                             time.Duration
+}
+
+func (s *forgeSettings) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.kind, "forge", "", "forge whose pull requests are reviewed: gitea (Forgejo too), github or gitlab; none if empty")
+	f.StringVar(&s.url, "forge-url", "", "URL of the forge (default: the public GitHub or GitLab)")
+	f.StringVar(&s.repository, "forge-repository", "", "the platform repository on the forge, as OWNER/NAME")
+	f.StringVar(&s.tokenFile, "forge-token-file", "", "file with the token for the forge's API")
+	f.StringVar(&s.app.ID, "forge-app", "", "GitHub App instead of a token: its client ID or number")
+	f.Int64Var(&s.app.Installation, "forge-app-installation", 0, "number of the App's installation at the repository's owner")
+	f.StringVar(&s.app.KeyFile, "forge-app-key-file", "", "file with the App's private key")
+	f.DurationVar(&s.poll, "forge-poll", time.Minute, "how often the forge is asked for pull requests; a webhook asks at once")
+}
+
+// follower makes what looks after pull requests; nil where there is no forge.
+func (s forgeSettings) follower(d *reconcile.Daemon, trial *reconcile.Fleet, remote git.Remote, j *journal.Journal, log *slog.Logger) (*pulls.Follower, error) {
+	if s.kind == "" {
+		return nil, nil
+	}
+	target := connect.Target{Kind: s.kind, URL: s.url, Repository: s.repository, TokenFile: s.tokenFile}
+	if s.app.ID != "" {
+		target.App = &s.app
+	}
+	f, err := connect.To(target)
+	if err != nil {
+		return nil, err
+	}
+	ref := "refs/pull/%d/head"
+	if s.kind == "gitlab" {
+		ref = "refs/merge-requests/%d/head"
+	}
+	trial.Now = time.Now
+	return pulls.NewFollower(pulls.Options{
+		Forge: f, Base: d, Remote: remote, Poll: s.poll, Journal: j, Log: log,
+		Ref:  func(number int) string { return fmt.Sprintf(ref, number) },
+		Link: func(int) string { return "" },
+		Reviewer: &pulls.Reviewer{
+			InForce: d.Fleet(), Trial: trial,
+			Today: func() string { return time.Now().UTC().Format(time.DateOnly) },
+		},
+	}), nil
+}

@@ -1,0 +1,247 @@
+package pulls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairway-dev/fairway/pkg/forge"
+	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/review"
+)
+
+// Base is the branch that pull requests are for, as the daemon has it.
+type Base interface {
+	// Current is the revision in force; false until there is one.
+	Current() (git.Revision, bool)
+	Store() *git.Store
+}
+
+// Journal takes down what was reported.
+type Journal interface {
+	Append(ctx context.Context, records ...journal.Record)
+}
+
+// Options are what a follower is made of.
+type Options struct {
+	Forge    forge.Forge
+	Base     Base
+	Reviewer *Reviewer
+	// Remote is where heads are fetched from; its Branch is the base branch. Ref is the
+	// name that the forge gives a pull request's head there.
+	Remote git.Remote
+	Ref    func(number int) string
+	// Link is the page with all of a report; "" for none.
+	Link    func(number int) string
+	Journal Journal
+	Log     *slog.Logger
+	// Poll is how often the forge is asked for all pull requests; Wake asks at once.
+	Poll time.Duration
+	Now  func() time.Time
+}
+
+// Pull is what is known of one open pull request.
+type Pull struct {
+	forge.PullRequest
+	// Head and Base are the revisions that were looked at last, Report what came of it.
+	Reviewed struct{ Head, Base string }
+	Report   review.Report
+	// Failed says why there is no report of these; "" where there is one.
+	Failed string
+	At     time.Time
+}
+
+// Follower reports on the open pull requests of a forge, and again when one is pushed to
+// or its base goes on. What the forge does not list as a whole is not known: then what was
+// known stays.
+type Follower struct {
+	opts Options
+	wake chan struct{}
+
+	mu    sync.Mutex
+	pulls map[int]*Pull
+	err   error // why the forge is not heard, of the last time it was asked
+}
+
+// NewFollower makes a follower that does nothing yet.
+func NewFollower(o Options) *Follower {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Poll == 0 {
+		o.Poll = time.Minute
+	}
+	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}}
+}
+
+// Wake asks the forge now. Many wakes before it is asked are one.
+func (f *Follower) Wake() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Pulls lists what is known, by number, and why it may be old.
+func (f *Follower) Pulls() ([]Pull, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []Pull
+	for _, n := range slices.Sorted(maps.Keys(f.pulls)) {
+		out = append(out, *f.pulls[n])
+	}
+	return out, f.err
+}
+
+// Run follows until the context ends.
+func (f *Follower) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		f.Look(ctx)
+		timer := time.NewTimer(f.opts.Poll)
+		select {
+		case <-ctx.Done():
+		case <-f.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// Look asks the forge once and reports on what is new.
+func (f *Follower) Look(ctx context.Context) {
+	base, there := f.opts.Base.Current()
+	if !there {
+		return
+	}
+	set := f.opts.Forge.Pulls(ctx, f.opts.Remote.Branch)
+	open, known := set.Members()
+	f.mu.Lock()
+	if f.err = nil; !known {
+		f.err = set.Why()
+	} else {
+		maps.DeleteFunc(f.pulls, func(n int, _ *Pull) bool { _, still := open[n]; return !still })
+	}
+	f.mu.Unlock()
+	if !known {
+		if ctx.Err() == nil {
+			f.opts.Log.Error("ask the forge for pull requests", "err", set.Why())
+		}
+		return
+	}
+	for _, n := range slices.Sorted(maps.Keys(open)) {
+		if ctx.Err() != nil {
+			return
+		}
+		f.one(ctx, base, open[n])
+	}
+}
+
+// one looks at a pull request if it or its base is at another commit than last time, or
+// something went wrong then.
+func (f *Follower) one(ctx context.Context, base git.Revision, pr forge.PullRequest) {
+	f.mu.Lock()
+	known := f.pulls[pr.Number]
+	same := known != nil && known.Failed == "" && known.Reviewed.Head == pr.Head.Commit && known.Reviewed.Base == base.Commit.String()
+	if same {
+		known.PullRequest = pr
+	}
+	f.mu.Unlock()
+	if same || pr.Head.Commit == "" {
+		return
+	}
+	now := &Pull{PullRequest: pr, At: f.opts.Now()}
+	now.Reviewed.Head, now.Reviewed.Base = pr.Head.Commit, base.Commit.String()
+	report, err := f.review(ctx, base, pr)
+	if ctx.Err() != nil {
+		return
+	}
+	if now.Report = report; err == nil {
+		err = f.publish(ctx, pr, report)
+	} else {
+		err = errors.Join(err, f.trouble(ctx, pr))
+	}
+	if err != nil {
+		now.Failed = err.Error()
+		if known == nil || known.Failed != now.Failed {
+			f.opts.Log.Error("pull request", "number", pr.Number, "head", pr.Head.Commit, "err", err)
+		}
+	} else {
+		f.opts.Log.Info("pull request reviewed", "number", pr.Number, "head", pr.Head.Commit, "base", base.Commit.String(), "verdict", report.Verdict())
+		f.opts.Journal.Append(ctx, journal.Record{
+			Time: now.At, Kind: journal.Reviewed, Revision: pr.Head.Commit, Actor: pr.Author,
+			Message: fmt.Sprintf("pull request %d: %s; plan %s", pr.Number, report.Verdict(), report.Digest),
+		})
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pulls[pr.Number] = now
+}
+
+// review fetches the head and says what merging it would do. What is there now counts:
+// a head that went on since the forge was asked is looked at when the forge says so.
+func (f *Follower) review(ctx context.Context, base git.Revision, pr forge.PullRequest) (review.Report, error) {
+	store := f.opts.Base.Store()
+	remote := f.opts.Remote
+	remote.Branch = f.opts.Ref(pr.Number)
+	head, err := store.Fetch(ctx, remote)
+	if errors.Is(err, git.ErrRewound) { // whose branch it is may do so
+		err = store.Accept(remote.Branch, head.Commit)
+	}
+	if err != nil {
+		return review.Report{}, fmt.Errorf("fetch the head of pull request %d: %w", pr.Number, err)
+	}
+	if head.Commit.String() != pr.Head.Commit {
+		return review.Report{}, fmt.Errorf("pull request %d is at %s for Git and at %s for the forge", pr.Number, head.Commit, pr.Head.Commit)
+	}
+	proposal, err := Open(store, base, head)
+	if err != nil {
+		return review.Report{}, err
+	}
+	return f.opts.Reviewer.Review(ctx, proposal)
+}
+
+// The statuses on a head, and the mark of the comment.
+const (
+	statusVet  = "fairway/vet"
+	statusPlan = "fairway/plan"
+	marker     = "fairway/report"
+)
+
+// commentRoom is how long a report may be: every forge takes that much, with its mark.
+const commentRoom = 60_000
+
+// publish tells what came of a review: two statuses and one comment.
+func (f *Follower) publish(ctx context.Context, pr forge.PullRequest, r review.Report) error {
+	link := f.opts.Link(pr.Number)
+	vet := forge.Status{Context: statusVet, State: forge.Success, Description: "no mistakes", URL: link}
+	if errors, warnings := r.Mistakes.Count(); errors > 0 {
+		vet.State, vet.Description = forge.Failure, r.Verdict()
+	} else if warnings > 0 {
+		vet.Description = fmt.Sprintf("no mistakes, %d warnings", warnings)
+	}
+	plan := forge.Status{Context: statusPlan, State: forge.Success, Description: r.Verdict(), URL: link}
+	if len(r.Conflicts) > 0 || vet.State == forge.Failure {
+		plan.State = forge.Failure
+	}
+	return errors.Join(
+		f.opts.Forge.SetStatus(ctx, pr.Head.Commit, vet),
+		f.opts.Forge.SetStatus(ctx, pr.Head.Commit, plan),
+		f.opts.Forge.Comment(ctx, pr.Number, forge.Comment{
+			Marker: marker, Link: link,
+			Body: r.Markdown(commentRoom, link, fmt.Sprintf("reconciler review --base %s --rev %s", r.Base, r.Head)),
+		}),
+	)
+}
+
+// trouble says on the head that nothing could be found out.
+func (f *Follower) trouble(ctx context.Context, pr forge.PullRequest) error {
+	return f.opts.Forge.SetStatus(ctx, pr.Head.Commit, forge.Status{
+		Context: statusPlan, State: forge.Errored, Description: "the change could not be reviewed; it is tried again", URL: f.opts.Link(pr.Number),
+	})
+}
