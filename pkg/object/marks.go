@@ -46,6 +46,7 @@ func Protected(id ID) bool {
 	switch id.Group + "/" + id.Kind {
 	case "/Namespace", "/PersistentVolume", "/PersistentVolumeClaim",
 		"postgresql.cnpg.io/Cluster", "rabbitmq.com/RabbitmqCluster", "objectbucket.io/ObjectBucketClaim",
+		"cluster.x-k8s.io/Cluster",
 		"apiextensions.k8s.io/CustomResourceDefinition",
 		"apiregistration.k8s.io/APIService",
 		"rbac.authorization.k8s.io/ClusterRole", "rbac.authorization.k8s.io/ClusterRoleBinding",

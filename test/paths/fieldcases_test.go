@@ -1,10 +1,42 @@
 package paths_test
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // fieldCases say every field that services have.
 func fieldCases() []fieldCase {
-	return slices.Concat(commonCases(), networkCases(), runningCases(), scaleCases(), watchCases(), ownCases())
+	return slices.Concat(commonCases(), networkCases(), runningCases(), scaleCases(), watchCases(), ownCases(), clusterCases())
+}
+
+// clusterCases say what clusters have of their own.
+func clusterCases() []fieldCase {
+	return []fieldCase{
+		{field: "class", text: `"company" => "other"`},
+		{field: "pools", text: `pools: batch: {class: "spot", replicas: 1}`},
+		{field: "pools/class", text: `pools: batch: {class: "large", replicas: 1}`, over: "pools"},
+		{field: "pools/replicas", text: `pools: batch: {class: "spot", replicas: 2}`, over: "pools"},
+		{field: "controlPlane.replicas", text: `controlPlane: replicas: 5`},
+		{field: "network.pods", text: `network: pods: "10.0.0.0/16"`},
+		{field: "network.services", text: `network: services: "10.1.0.0/16"`},
+		{field: "variables", text: `variables: zones: ["a"]`},
+	}
+}
+
+// processFields are what speaks of a process, and is refused where none runs.
+func processFields() []string {
+	return []string{"args", "config", "needs", "secrets", "egress", "flags", "internet", "resources"}
+}
+
+// refusal is what is said of a field on a path where it may not be said; false where it may.
+func (c fieldCase) refusal(path string) (string, bool) {
+	top, _, _ := strings.Cut(fieldOf(c.field), ".")
+	if path == "cluster" && slices.Contains(processFields(), top) {
+		return "has no effect on this path", true
+	}
+	text, ok := c.refused[path]
+	return text, ok
 }
 
 // commonCases say what all services have in common.
@@ -43,7 +75,10 @@ func commonCases() []fieldCase {
 		{field: "resources.memory", text: `resources: memory: "256Mi"`, refused: map[string]string{"manifests": `has no effect on this path`, "chart": `has no effect on this path`}},
 		{field: "resources.recommend", text: `resources: recommend: true`, refused: map[string]string{"manifests": `has no effect on this path`, "chart": `has no effect on this path`, "job": `nothing to learn`}},
 		{field: "data", text: `data: "internal"`},
-		{field: "patches", text: `patches: [{reason: "It is tried out.", target: kind: "ConfigMap", merge: data: TRIED: "yes"}]`},
+		{
+			field: "patches", text: `patches: [{reason: "It is tried out.", target: kind: "ConfigMap", merge: data: TRIED: "yes"}]`,
+			own: map[string]string{"cluster": `patches: [{reason: "It is tried out.", target: kind: "Cluster", merge: metadata: annotations: tried: "yes"}]`},
+		},
 	}
 }
 

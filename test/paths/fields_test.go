@@ -58,7 +58,7 @@ func TestEveryFieldDoesSomething(t *testing.T) {
 		for _, path := range slices.Sorted(maps.Keys(texts)) {
 			got, before := results[step.field][path], results[step.over][path]
 			mistake, isMistake := strings.CutPrefix(got, "mistake: ")
-			switch want, refused := step.refused[path]; {
+			switch want, refused := step.refusal(path); {
 			case refused && !strings.Contains(mistake, want):
 				t.Errorf("%s: %s: want it refused with %q, got %.300s", path, step.field, want, got)
 			case isMistake && !refused:
