@@ -75,10 +75,7 @@ func commonCases() []fieldCase {
 		{field: "resources.memory", text: `resources: memory: "256Mi"`, refused: map[string]string{"manifests": `has no effect on this path`, "chart": `has no effect on this path`}},
 		{field: "resources.recommend", text: `resources: recommend: true`, refused: map[string]string{"manifests": `has no effect on this path`, "chart": `has no effect on this path`, "job": `nothing to learn`}},
 		{field: "data", text: `data: "internal"`},
-		{
-			field: "patches", text: `patches: [{reason: "It is tried out.", target: kind: "ConfigMap", merge: data: TRIED: "yes"}]`,
-			own: map[string]string{"cluster": `patches: [{reason: "It is tried out.", target: kind: "Cluster", merge: metadata: annotations: tried: "yes"}]`},
-		},
+		{field: "patches", text: `patches: [{reason: "It is tried out.", target: kind: "ConfigMap", merge: data: TRIED: "yes"}]`, refused: map[string]string{"cluster": `one object`}},
 	}
 }
 
