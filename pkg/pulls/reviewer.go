@@ -61,8 +61,8 @@ func Open(store *git.Store, base, head git.Revision) (Proposal, error) {
 	return p, nil
 }
 
-// errMoved: the fleet in force went on while a proposal was looked at.
-var errMoved = errors.New("the base moved")
+// errMoved: the fleet in force is not, or no longer, at the proposal's base.
+var errMoved = errors.New("the base moved meanwhile")
 
 // tries is how often a proposal is looked at anew because the base moved meanwhile.
 const tries = 3
