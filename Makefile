@@ -74,7 +74,7 @@ faults-full: ## do every fault, go on where it was interrupted; writes docs/reli
 
 .PHONY: mutants
 mutants: ## take each guard out and see that a test notices; writes docs/reliability.md
-	@FAIRWAY_FORGE=skip FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/mutants -into docs/reliability.md $(ARGS)
+	@FAIRWAY_FORGE=$$(lab/forge/build.sh | tail -n 1) FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/mutants -into docs/reliability.md $(ARGS)
 
 .PHONY: install-check
 install-check: ## prove the install that pre-commit does, with an empty module cache

@@ -213,6 +213,10 @@ type Forge interface {
 	LabelEvents(ctx context.Context, number int) object.Set[int, LabelEvent]
 	// Access says what a user may do. A user that the forge does not know is ErrNotFound.
 	Access(ctx context.Context, user string) (Access, error)
+	// Member reports whether a user is in a group, spelled as handles spell it: ORG/TEAM
+	// on GitHub and Gitea, GROUP or GROUP/SUBGROUP on GitLab, where members of a group
+	// above count. A group that is not there, or is not shown to us, has no members.
+	Member(ctx context.Context, group, user string) (bool, error)
 
 	// SetStatus says something of a commit.
 	SetStatus(ctx context.Context, commit string, status Status) error

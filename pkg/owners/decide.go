@@ -22,6 +22,8 @@ type Ask struct {
 	Given []string
 	// Because is what the change touches that the rule is for.
 	Because []string
+	// Handles are the people and groups they are.
+	Handles []string
 }
 
 // Missing is how many have yet to approve.
@@ -91,12 +93,27 @@ func Decide(cat *catalog.Catalog, f Facts, given []Approval) Decision {
 			for _, who := range circles(cat, by, hit) {
 				d.Asks = append(d.Asks, Ask{
 					Rule: name, Pos: rule.At(fmt.Sprintf("by.%d", i)), Why: rule.Why, Of: who.name, Count: max(by.Count, 1),
-					Given: who.among(counted), Because: who.because,
+					Given: who.among(counted), Because: who.because, Handles: who.handles,
 				})
 			}
 		}
 	}
 	return d
+}
+
+// Groups are the groups among those of whom somebody has yet to approve, spelled as
+// declarations spell them, each once. A handle with a slash is a group.
+func (d Decision) Groups() []string {
+	var out []string
+	for _, a := range d.Asks {
+		for _, h := range a.Handles {
+			if h = strings.TrimPrefix(h, "@"); a.Missing() > 0 && strings.Contains(h, "/") && !slices.Contains(out, h) {
+				out = append(out, h)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // sift parts the approvals that count from those that do not. Of somebody who

@@ -2,6 +2,10 @@ package owners
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -68,6 +72,22 @@ const (
 	PartPlatform    Part = "platform"
 	PartOther       Part = "other"
 )
+
+// Effect is the digest of what a change does, which approvals are of: of its plan, and
+// of the content of those files whose effect no plan shows, such as policies and
+// rules. files are the changed ones: what each holds afterwards, "" for one that goes.
+func Effect(plan string, files map[string]string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n", plan)
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		switch touchOf(file).part {
+		case PartService, PartRelease, PartOther:
+		default:
+			fmt.Fprintf(h, "%s %s\n", file, files[file])
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
 
 // touch is one thing that a change touches: an object, or a file.
 type touch struct {

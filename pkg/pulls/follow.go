@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/owners"
 	"github.com/fairway-dev/fairway/pkg/review"
 )
 
@@ -52,6 +54,11 @@ type Pull struct {
 	// Head and Base are the revisions that were looked at last, Report what came of it.
 	Reviewed struct{ Head, Base string }
 	Report   review.Report
+	// Decision says who must approve it, and who did.
+	Decision owners.Decision
+
+	facts owners.Facts
+	said  string // the decision, as the forge was told it last
 	// Failed says why there is no report of these; "" where there is one.
 	Failed string
 	At     time.Time
@@ -63,6 +70,9 @@ type Pull struct {
 type Follower struct {
 	opts Options
 	wake chan struct{}
+	// effects are what heads did that were approved and are none any more, by base and
+	// commit. Only Look uses it.
+	effects map[string]string
 
 	mu    sync.Mutex
 	pulls map[int]*Pull
@@ -77,7 +87,7 @@ func NewFollower(o Options) *Follower {
 	if o.Poll == 0 {
 		o.Poll = time.Minute
 	}
-	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}}
+	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, effects: map[string]string{}}
 }
 
 // Wake asks the forge now. Many wakes before it is asked are one.
@@ -142,50 +152,67 @@ func (f *Follower) Look(ctx context.Context) {
 	}
 }
 
-// one looks at a pull request if it or its base is at another commit than last time, or
-// something went wrong then.
+// one looks at a pull request: at what it does if it or its base is at another commit than
+// last time, or something went wrong then, and in any case at who approved it.
 func (f *Follower) one(ctx context.Context, base git.Revision, pr forge.PullRequest) {
+	if pr.Head.Commit == "" {
+		return
+	}
 	f.mu.Lock()
 	known := f.pulls[pr.Number]
-	same := known != nil && known.Failed == "" && known.Reviewed.Head == pr.Head.Commit && known.Reviewed.Base == base.Commit.String()
-	if same {
-		known.PullRequest = pr
-	}
 	f.mu.Unlock()
-	if same || pr.Head.Commit == "" {
-		return
-	}
 	now := &Pull{PullRequest: pr, At: f.opts.Now()}
 	now.Reviewed.Head, now.Reviewed.Base = pr.Head.Commit, base.Commit.String()
-	report, err := f.review(ctx, base, pr)
+	same := known != nil && known.Failed == "" && known.Reviewed == now.Reviewed
+	var err error
+	if same {
+		now.Report, now.facts, now.said, now.At = known.Report, known.facts, known.said, known.At
+	} else if now.Report, now.facts, err = f.review(ctx, base, pr); err != nil {
+		err = errors.Join(err, f.trouble(ctx, pr))
+	}
+	if err == nil {
+		now.Decision = f.decide(ctx, pr, now.facts, base)
+		err = f.tell(ctx, now, same)
+	}
 	if ctx.Err() != nil {
 		return
-	}
-	if now.Report = report; err == nil {
-		err = f.publish(ctx, pr, report)
-	} else {
-		err = errors.Join(err, f.trouble(ctx, pr))
 	}
 	if err != nil {
 		now.Failed = err.Error()
 		if known == nil || known.Failed != now.Failed {
 			f.opts.Log.Error("pull request", "number", pr.Number, "head", pr.Head.Commit, "err", err)
 		}
-	} else {
-		f.opts.Log.Info("pull request reviewed", "number", pr.Number, "head", pr.Head.Commit, "base", base.Commit.String(), "verdict", report.Verdict())
-		f.opts.Journal.Append(ctx, journal.Record{
-			Time: now.At, Kind: journal.Reviewed, Revision: pr.Head.Commit, Actor: pr.Author,
-			Message: fmt.Sprintf("pull request %d: %s; plan %s", pr.Number, report.Verdict(), report.Digest),
-		})
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pulls[pr.Number] = now
 }
 
+// tell tells the forge what it does not know yet of a pull request, and takes it down.
+func (f *Follower) tell(ctx context.Context, now *Pull, same bool) error {
+	approvals, text := approvals(now.Decision)
+	said := approvals.Description + text
+	if same && said == now.said {
+		return nil
+	}
+	if err := f.publish(ctx, now.PullRequest, now.Report, approvals, text); err != nil {
+		return err
+	}
+	now.said = said
+	if same {
+		return nil
+	}
+	f.opts.Log.Info("pull request reviewed", "number", now.Number, "head", now.Head.Commit, "base", now.Reviewed.Base, "verdict", now.Report.Verdict())
+	f.opts.Journal.Append(ctx, journal.Record{
+		Time: now.At, Kind: journal.Reviewed, Revision: now.Head.Commit, Actor: now.Author,
+		Message: fmt.Sprintf("pull request %d: %s; plan %s", now.Number, now.Report.Verdict(), now.Report.Digest),
+	})
+	return nil
+}
+
 // review fetches the head and says what merging it would do. What is there now counts:
 // a head that went on since the forge was asked is looked at when the forge says so.
-func (f *Follower) review(ctx context.Context, base git.Revision, pr forge.PullRequest) (review.Report, error) {
+func (f *Follower) review(ctx context.Context, base git.Revision, pr forge.PullRequest) (r review.Report, facts owners.Facts, err error) {
 	store := f.opts.Base.Store()
 	remote := f.opts.Remote
 	remote.Branch = f.opts.Ref(pr.Number)
@@ -194,16 +221,19 @@ func (f *Follower) review(ctx context.Context, base git.Revision, pr forge.PullR
 		err = store.Accept(remote.Branch, head.Commit)
 	}
 	if err != nil {
-		return review.Report{}, fmt.Errorf("fetch the head of pull request %d: %w", pr.Number, err)
+		return r, facts, fmt.Errorf("fetch the head of pull request %d: %w", pr.Number, err)
 	}
 	if head.Commit.String() != pr.Head.Commit {
-		return review.Report{}, fmt.Errorf("pull request %d is at %s for Git and at %s for the forge", pr.Number, head.Commit, pr.Head.Commit)
+		return r, facts, fmt.Errorf("pull request %d is at %s for Git and at %s for the forge", pr.Number, head.Commit, pr.Head.Commit)
 	}
 	proposal, err := Open(store, base, head)
 	if err != nil {
-		return review.Report{}, err
+		return r, facts, err
 	}
-	return f.opts.Reviewer.Review(ctx, proposal)
+	if r, err = f.opts.Reviewer.Review(ctx, proposal); err == nil {
+		facts, err = factsOf(store, proposal, r)
+	}
+	return r, facts, err
 }
 
 // The statuses on a head, and the mark of the comment.
@@ -216,8 +246,11 @@ const (
 // commentRoom is how long a report may be: every forge takes that much, with its mark.
 const commentRoom = 60_000
 
-// publish tells what came of a review: two statuses and one comment.
-func (f *Follower) publish(ctx context.Context, pr forge.PullRequest, r review.Report) error {
+// approvalsRoom is how much of that the approvals may take.
+const approvalsRoom = 8_000
+
+// publish tells what came of a review: three statuses and one comment.
+func (f *Follower) publish(ctx context.Context, pr forge.PullRequest, r review.Report, approvals forge.Status, text string) error {
 	link := f.opts.Link(pr.Number)
 	vet := forge.Status{Context: statusVet, State: forge.Success, Description: "no mistakes", URL: link}
 	if errors, warnings := r.Mistakes.Count(); errors > 0 {
@@ -229,12 +262,15 @@ func (f *Follower) publish(ctx context.Context, pr forge.PullRequest, r review.R
 	if len(r.Conflicts) > 0 || vet.State == forge.Failure {
 		plan.State = forge.Failure
 	}
+	approvals.URL = link
+	text = strings.ToValidUTF8(text[:min(len(text), approvalsRoom)], "")
 	return errors.Join(
 		f.opts.Forge.SetStatus(ctx, pr.Head.Commit, vet),
 		f.opts.Forge.SetStatus(ctx, pr.Head.Commit, plan),
+		f.opts.Forge.SetStatus(ctx, pr.Head.Commit, approvals),
 		f.opts.Forge.Comment(ctx, pr.Number, forge.Comment{
 			Marker: marker, Link: link,
-			Body: r.Markdown(commentRoom, link, fmt.Sprintf("reconciler review --base %s --rev %s", r.Base, r.Head)),
+			Body: r.Markdown(commentRoom-len(text), link, fmt.Sprintf("reconciler review --base %s --rev %s", r.Base, r.Head)) + text,
 		}),
 	)
 }

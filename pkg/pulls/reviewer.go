@@ -3,7 +3,6 @@ package pulls
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -136,27 +135,28 @@ func alike(a, b *git.Tree) (bool, error) {
 // describe adds what plans do not say of units: whose they are, and what they cost.
 func (r *Reviewer) describe(keys []catalog.UnitKey, in *review.Input) {
 	in.Ranks, in.Teams, in.Costs = map[string]int{}, map[catalog.UnitKey]string{}, map[catalog.UnitKey]review.Cost{}
-	was, is := r.InForce.Catalog(), r.Trial.Catalog()
-	for _, cat := range []*catalog.Catalog{was, is} {
-		for name, e := range cat.Environments {
-			var declared struct {
-				Rank int `json:"rank"`
+	for _, side := range []struct {
+		fleet *reconcile.Fleet
+		costs func(*review.Cost) *float64
+	}{
+		{r.InForce, func(c *review.Cost) *float64 { return &c.Before }},
+		{r.Trial, func(c *review.Cost) *float64 { return &c.After }},
+	} {
+		side.fleet.Read(func(cat *catalog.Catalog) {
+			for name, e := range cat.Environments {
+				in.Ranks[name] = e.Rank
 			}
-			_ = json.Unmarshal(e.Data, &declared) // typed by the schema; of a broken one it is nothing
-			in.Ranks[name] = declared.Rank
-		}
-	}
-	for _, key := range keys {
-		cost := review.Cost{}
-		if u := r.InForce.Unit(key); u != nil {
-			in.Teams[key] = u.Team
-			cost.Before, _ = capacity.Cost(was.Clusters[key.Cluster], u.Demand())
-		}
-		if u := r.Trial.Unit(key); u != nil {
-			in.Teams[key] = u.Team
-			cost.After, _ = capacity.Cost(is.Clusters[key.Cluster], u.Demand())
-		}
-		cost.Before, cost.After = cost.Before*capacity.HoursPerMonth, cost.After*capacity.HoursPerMonth
-		in.Costs[key] = cost
+			for _, key := range keys {
+				u := side.fleet.Unit(key)
+				if u == nil {
+					continue
+				}
+				in.Teams[key] = u.Team
+				cost := in.Costs[key]
+				price, _ := capacity.Cost(cat.Clusters[key.Cluster], u.Demand())
+				*side.costs(&cost) = price * capacity.HoursPerMonth
+				in.Costs[key] = cost
+			}
+		})
 	}
 }

@@ -233,6 +233,13 @@ func (f *Fleet) Catalog() *catalog.Catalog {
 	return f.declared.Catalog
 }
 
+// Read shows what is declared to a function, while no Advance runs.
+func (f *Fleet) Read(look func(cat *catalog.Catalog)) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	look(f.declared.Catalog)
+}
+
 // Unit gives one unit, or nil.
 func (f *Fleet) Unit(key catalog.UnitKey) *render.Unit {
 	f.published.RLock()

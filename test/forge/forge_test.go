@@ -3,6 +3,7 @@ package forge_test
 import (
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/fairway-dev/fairway/pkg/forge"
+	"github.com/fairway-dev/fairway/pkg/forge/rest"
 	"github.com/fairway-dev/fairway/pkg/object"
+	"github.com/fairway-dev/fairway/test/forge/contract"
 )
 
 // members are those of a set that has to be known, in the order of its keys.
@@ -243,6 +246,34 @@ func TestAccess(t *testing.T) {
 			if got, err := f.Access(t.Context(), user); err == nil || got != forge.AccessNone {
 				t.Errorf("%q may %s (%v)", user, got, err)
 			}
+		}
+	})
+}
+
+// TestMember: who is in a group, and nobody is in one that is not there.
+func TestMember(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for _, name := range []string{"first", "leads", "third", "fourth"} { // more than a page of groups
+			w.join("acme/"+name, "reader")
+		}
+		w.join("acme/leads", "dev")
+		f := w.forge(t)
+		for _, c := range []struct {
+			group, user string
+			in          bool
+		}{
+			{"acme/leads", "dev", true}, {"acme/leads", "reader", true}, {"acme/third", "dev", false}, {"acme/leads", "stranger", false},
+			{"acme/none", "dev", false}, {"none/leads", "dev", false}, {"acme/leads", "nobody", false}, {"leads", "dev", false},
+			{"acme/leads", "../dev", false}, {"../acme/leads", "dev", false}, {"acme/leads/..", "dev", false},
+		} {
+			if in, err := f.Member(t.Context(), c.group, c.user); err != nil || in != c.in {
+				t.Errorf("%q in %q: %v (%v), want %v", c.user, c.group, in, err, c.in)
+			}
+		}
+		w.breaks(contract.Always(http.StatusInternalServerError, "application/json", "{}"))
+		f = w.connect(t, rest.Options{Tries: 1})
+		if in, err := f.Member(t.Context(), "acme/leads", "dev"); err == nil || in {
+			t.Errorf("a forge that fails says %v (%v)", in, err)
 		}
 	})
 }

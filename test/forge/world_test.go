@@ -44,6 +44,7 @@ type world struct {
 	label  func(user string, number int, label string, on bool)
 	say    func(user string, number int, body string)
 	said   func(number int) []string // AUTHOR: BODY
+	join   func(group, user string)
 }
 
 // connect gives the forge, with options for the client.
@@ -79,6 +80,7 @@ func contractWorld(t *testing.T, kind string, s *contract.Server, total string, 
 		breaks: func(f contract.Fault) { s.Break(f) },
 		sent:   func() []string { return changing(s.Sent()) },
 		push:   s.Push, head: s.Head, file: s.File, shut: s.Shut, review: s.Review, label: s.Label, say: s.Say, said: s.Said,
+		join: func(group, user string) { s.Join(group, user, "active") },
 		open: func(branch, title string) int { return s.Open("dev", branch, title) },
 	}
 }
@@ -169,8 +171,35 @@ func giteaWorld(t *testing.T) (*gitea, *world) {
 	return g, &world{
 		kind: "gitea", url: front, repo: g.repo, token: l.server.Token, total: "X-Total-Count", three: 2*giteaMax + 1,
 		breaks: breaks, sent: sent, push: g.push, head: g.head, file: g.file, open: g.open, shut: g.shut,
-		review: g.review, label: g.label, say: g.say, said: g.said,
+		review: g.review, label: g.label, say: g.say, said: g.said, join: g.join,
 	}
+}
+
+// join makes a user a member of a team, both of which are made if they are not there.
+func (g *gitea) join(group, user string) {
+	g.t.Helper()
+	organization, name, _ := strings.Cut(group, "/")
+	admin := g.lab.server.Token
+	if err := g.lab.server.API(admin, http.MethodGet, "/orgs/"+organization, nil, nil); err != nil {
+		g.must(g.lab.server.API(admin, http.MethodPost, "/orgs", map[string]any{"username": organization}, nil))
+	}
+	var teams []struct {
+		ID   int64
+		Name string
+	}
+	g.must(g.lab.server.API(admin, http.MethodGet, "/orgs/"+organization+"/teams/search?q="+name, nil, &struct{ Data any }{&teams}))
+	var id int64
+	for _, t := range teams {
+		if t.Name == name {
+			id = t.ID
+		}
+	}
+	if id == 0 {
+		team := struct{ ID int64 }{}
+		g.must(g.lab.server.API(admin, http.MethodPost, "/orgs/"+organization+"/teams", map[string]any{"name": name, "permission": "read", "units": []string{"repo.code"}}, &team))
+		id = team.ID
+	}
+	g.must(g.lab.server.API(admin, http.MethodPut, fmt.Sprintf("/teams/%d/members/%s", id, user), nil, nil))
 }
 
 // proxied puts a server in front of another, in which faults can be had.

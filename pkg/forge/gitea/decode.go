@@ -190,3 +190,11 @@ func state(text string) forge.StatusState {
 	}
 	return forge.Errored
 }
+
+// team is a team of an organization.
+type team struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+func (t team) key() string { return strconv.FormatInt(t.ID, 10) }

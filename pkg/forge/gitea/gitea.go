@@ -206,6 +206,36 @@ func (r *Repo) Access(ctx context.Context, user string) (forge.Access, error) {
 	return forge.AccessNone, fmt.Errorf("ask what %q may do: the permission %.20q is unknown", user, got.Permission)
 }
 
+// Member implements forge.Forge.
+func (r *Repo) Member(ctx context.Context, group, user string) (bool, error) {
+	in, err := r.member(ctx, group, user)
+	if err != nil && rest.Status(err) != http.StatusNotFound {
+		return false, fmt.Errorf("ask whether %q is in %q: %w", user, group, err)
+	}
+	return in && err == nil, nil
+}
+
+func (r *Repo) member(ctx context.Context, group, user string) (bool, error) {
+	organization, name, ok := strings.Cut(group, "/")
+	if !ok {
+		return false, nil
+	}
+	teams, err := list(ctx, r, "/api/v1/orgs/"+url.PathEscape(organization)+"/teams", nil, team.key, rest.Array[team])
+	if err != nil {
+		return false, err
+	}
+	for _, t := range teams {
+		if strings.EqualFold(t.Name, name) {
+			var got struct {
+				Login string `json:"login"`
+			}
+			err := r.send(ctx, "", fmt.Sprintf("/api/v1/teams/%d/members/%s", t.ID, url.PathEscape(user)), nil, &got)
+			return strings.EqualFold(got.Login, user), err
+		}
+	}
+	return false, nil
+}
+
 // found makes a 404 an error that callers know.
 func found(err error) error {
 	if rest.Status(err) == http.StatusNotFound {

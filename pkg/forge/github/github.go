@@ -154,6 +154,25 @@ func (r *Repo) Access(ctx context.Context, user string) (forge.Access, error) {
 	return forge.AccessNone, fmt.Errorf("ask what %q may do: the permission %.20q is unknown", user, got.Permission)
 }
 
+// Member implements forge.Forge. The token has to see the organization's members.
+func (r *Repo) Member(ctx context.Context, group, user string) (bool, error) {
+	organization, name, ok := strings.Cut(group, "/")
+	if !ok {
+		return false, nil
+	}
+	var got struct {
+		State string `json:"state"`
+	}
+	path := "/orgs/" + url.PathEscape(organization) + "/teams/" + url.PathEscape(name) + "/memberships/" + url.PathEscape(user)
+	if err := r.send(ctx, "", path, nil, &got); err != nil {
+		if rest.Status(err) == http.StatusNotFound {
+			return false, nil
+		}
+		return false, fmt.Errorf("ask whether %q is in %q: %w", user, group, err)
+	}
+	return got.State == "active", nil
+}
+
 // SetStatus implements forge.Forge.
 func (r *Repo) SetStatus(ctx context.Context, commit string, s forge.Status) error {
 	s.Description = forge.Short(s.Description, maxSentence)

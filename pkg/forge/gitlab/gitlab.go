@@ -149,12 +149,9 @@ func (r *Repo) Access(ctx context.Context, name string) (forge.Access, error) {
 }
 
 func (r *Repo) access(ctx context.Context, name string) (forge.Access, error) {
-	var users []user
-	if err := r.client.JSON(ctx, rest.Request{Path: "/api/v4/users", Query: url.Values{"username": {name}}}, &users); err != nil {
+	who, err := r.user(ctx, name)
+	if err != nil {
 		return 0, err
-	}
-	if len(users) != 1 || !strings.EqualFold(users[0].Name, name) || users[0].ID <= 0 {
-		return 0, forge.ErrNotFound
 	}
 	var project struct {
 		ID         int64  `json:"id"`
@@ -166,11 +163,11 @@ func (r *Repo) access(ctx context.Context, name string) (forge.Access, error) {
 	var member struct {
 		Level int `json:"access_level"`
 	}
-	err := r.send(ctx, "", r.path("members", "all", users[0].ID), nil, &member)
+	err = r.send(ctx, "", r.path("members", "all", who.ID), nil, &member)
 	switch {
 	case rest.Status(err) != http.StatusNotFound && err != nil:
 		return 0, err
-	case users[0].State != "active":
+	case who.State != "active":
 		return forge.AccessNone, nil
 	case member.Level >= 40:
 		return forge.AccessAdmin, nil
@@ -180,6 +177,37 @@ func (r *Repo) access(ctx context.Context, name string) (forge.Access, error) {
 		return forge.AccessRead, nil
 	}
 	return forge.AccessNone, nil
+}
+
+// user finds an account by its name; ErrNotFound if there is none.
+func (r *Repo) user(ctx context.Context, name string) (user, error) {
+	var users []user
+	if err := r.client.JSON(ctx, rest.Request{Path: "/api/v4/users", Query: url.Values{"username": {name}}}, &users); err != nil {
+		return user{}, err
+	}
+	if len(users) != 1 || !strings.EqualFold(users[0].Name, name) || users[0].ID <= 0 {
+		return user{}, forge.ErrNotFound
+	}
+	return users[0], nil
+}
+
+// Member implements forge.Forge.
+func (r *Repo) Member(ctx context.Context, group, name string) (bool, error) {
+	who, err := r.user(ctx, name)
+	if err == nil {
+		var got struct {
+			ID    int64  `json:"id"`
+			State string `json:"state"`
+		}
+		path := fmt.Sprintf("/api/v4/groups/%s/members/all/%d", url.PathEscape(group), who.ID)
+		if err = r.send(ctx, "", path, nil, &got); err == nil {
+			return got.ID == who.ID && got.State == "active", nil
+		}
+	}
+	if errors.Is(err, forge.ErrNotFound) || rest.Status(err) == http.StatusNotFound {
+		return false, nil
+	}
+	return false, fmt.Errorf("ask whether %q is in %q: %w", name, group, err)
 }
 
 // found makes a 404 an error that callers know.

@@ -52,7 +52,8 @@ type state struct {
 	blobs        map[string]string
 	branches     map[string]string
 	users        map[string]*User
-	pulls        []*pull // number is the index and one
+	groups       map[string]map[string]string // states of members, by group and name
+	pulls        []*pull                      // number is the index and one
 	statuses     map[string][]status
 	environments []*environment
 	deployments  []*deployment
@@ -219,6 +220,19 @@ func (s *Server) AddUser(name string, access int) *User {
 	u := &User{ID: s.id(), Name: name, Token: "token-of-" + name, Access: access}
 	s.users[name] = u
 	return u
+}
+
+// Join makes a user a member of a group; one that is only asked to be is pending.
+func (s *Server) Join(group, user, state string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.groups == nil {
+		s.groups = map[string]map[string]string{}
+	}
+	if s.groups[group] == nil {
+		s.groups[group] = map[string]string{}
+	}
+	s.groups[group][user] = state
 }
 
 // Head is the commit of a branch.

@@ -30,6 +30,7 @@ func (s *Server) github() http.Handler {
 		"DELETE " + repo + "/issues/comments/{id}":          s.ghErase,
 		"DELETE " + repo + "/issues/{number}/labels/{name}": s.ghUnlabel,
 		"GET " + repo + "/collaborators/{user}/permission":  s.ghPermission,
+		"GET /orgs/{org}/teams/{team}/memberships/{user}":   s.ghTeam,
 		"POST " + repo + "/git/refs":                        s.ghRef,
 		"GET " + repo + "/git/ref/heads/{name...}":          s.ghGetRef,
 		"PATCH " + repo + "/git/refs/heads/{name...}":       s.ghMoveRef,
@@ -291,6 +292,14 @@ func (s *Server) ghPermission(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, object{"permission": [...]string{"none", "read", "write", "admin"}[u.Access]})
+}
+
+func (s *Server) ghTeam(w http.ResponseWriter, r *http.Request) {
+	if state := s.groups[r.PathValue("org")+"/"+r.PathValue("team")][r.PathValue("user")]; state != "" {
+		answer(w, http.StatusOK, object{"role": "member", "state": state})
+		return
+	}
+	answer(w, http.StatusNotFound, object{"message": "Not Found"})
 }
 
 func (s *Server) ghRef(w http.ResponseWriter, r *http.Request) {

@@ -20,6 +20,7 @@ func (s *Server) gitlab() http.Handler {
 		"GET /api/v4/users":                                     s.glUsers,
 		"GET " + project:                                        s.glProject,
 		"GET " + project + "/members/all/{user}":                s.glMember,
+		"GET /api/v4/groups/{group}/members/all/{user}":         s.glGroup,
 		"GET " + project + "/merge_requests":                    s.glPulls,
 		"POST " + project + "/merge_requests":                   s.glOpen,
 		"GET " + mr:                                             s.glPull,
@@ -84,6 +85,19 @@ func (s *Server) glMember(w http.ResponseWriter, r *http.Request) {
 	for _, u := range s.users {
 		if u.ID == number(r, "user") && u.Access > None {
 			answer(w, http.StatusOK, object{"id": u.ID, "username": u.Name, "state": "active", "access_level": (u.Access + 1) * 10})
+			return
+		}
+	}
+	answer(w, http.StatusNotFound, object{"message": "404 Not found"})
+}
+
+func (s *Server) glGroup(w http.ResponseWriter, r *http.Request) {
+	for _, u := range s.users {
+		if state := s.groups[r.PathValue("group")][u.Name]; u.ID == number(r, "user") && state != "" {
+			if state == "pending" {
+				state = "awaiting"
+			}
+			answer(w, http.StatusOK, object{"id": u.ID, "username": u.Name, "state": state, "access_level": 30})
 			return
 		}
 	}
