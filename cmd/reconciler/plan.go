@@ -19,19 +19,25 @@ import (
 
 func newPlan(a *app) *cobra.Command {
 	var sel selector
+	var c client
 	var base, rev, at, output, kubeconfig string
 	var exitCode bool
+	var number int
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what would change, field by field, and why",
 		Long: `plan compares the working tree (or a revision) with the live clusters, or with
 --base with another revision and no cluster at all. What it prints is what the
-daemon would do.`,
+daemon would do. With --pr it is what the daemon reported on a pull request.`,
 		Example: `  reconciler plan                          against the live clusters
   reconciler plan --base origin/main       against another revision, without any cluster
-  reconciler plan --base HEAD~1 -o markdown`,
+  reconciler plan --base HEAD~1 -o markdown
+  reconciler plan --pr 12                  what merging a pull request would do`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if number > 0 {
+				return a.planPull(cmd.Context(), &c, number, output)
+			}
 			set, err := a.plan(cmd.Context(), sel, base, rev, at, kubeconfig)
 			if err != nil {
 				return err
@@ -46,6 +52,8 @@ daemon would do.`,
 		},
 	}
 	sel.flags(cmd)
+	c.flags(cmd)
+	cmd.Flags().IntVar(&number, "pr", 0, "print what the daemon reported on this pull request")
 	cmd.Flags().StringVar(&base, "base", "", "compare with this revision and not with live clusters")
 	cmd.Flags().StringVar(&rev, "rev", "", "plan for a revision and not for the working tree")
 	cmd.Flags().StringVar(&at, "at", "", "the moment to plan for, where environments sleep at night, as 2026-12-01T22:00:00Z (default: now, and with --base none, so that all are awake)")

@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/forge/connect"
 	"github.com/fairway-dev/fairway/pkg/git"
-	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/pulls"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
@@ -34,7 +34,7 @@ func (s *forgeSettings) flags(cmd *cobra.Command) {
 }
 
 // follower makes what looks after pull requests; nil where there is no forge.
-func (s forgeSettings) follower(d *reconcile.Daemon, trial *reconcile.Fleet, remote git.Remote, j *journal.Journal, log *slog.Logger) (*pulls.Follower, error) {
+func (s forgeSettings) follower(base pulls.Base, reviewer *pulls.Reviewer, remote git.Remote, j pulls.Journal, log *slog.Logger) (*pulls.Follower, error) {
 	if s.kind == "" {
 		return nil, nil
 	}
@@ -50,14 +50,17 @@ func (s forgeSettings) follower(d *reconcile.Daemon, trial *reconcile.Fleet, rem
 	if s.kind == "gitlab" {
 		ref = "refs/merge-requests/%d/head"
 	}
-	trial.Now = time.Now
 	return pulls.NewFollower(pulls.Options{
-		Forge: f, Base: d, Remote: remote, Poll: s.poll, Journal: j, Log: log,
+		Forge: f, Base: base, Reviewer: reviewer, Remote: remote, Poll: s.poll, Journal: j, Log: log,
 		Ref:  func(number int) string { return fmt.Sprintf(ref, number) },
 		Link: func(int) string { return "" },
-		Reviewer: &pulls.Reviewer{
-			InForce: d.Fleet(), Trial: trial,
-			Today: func() string { return time.Now().UTC().Format(time.DateOnly) },
-		},
 	}), nil
+}
+
+// reviewer makes what says what proposals would do, of the fleet in force.
+func reviewer(inForce *reconcile.Fleet, e *eval.Evaluator, now func() time.Time) *pulls.Reviewer {
+	r := &pulls.Reviewer{InForce: inForce, Trial: reconcile.NewFleet(e)}
+	r.Trial.Now = now
+	r.Today = func() string { return now().UTC().Format(time.DateOnly) }
+	return r
 }

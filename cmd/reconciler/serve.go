@@ -204,17 +204,20 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal})
 		},
 	})
-	if d.pulls, err = s.forge.follower(d.Daemon, reconcile.NewFleet(evaluator), remote, j, log); err != nil {
+	now := s.now
+	if now == nil {
+		now = time.Now
+	}
+	if d.pulls, err = s.forge.follower(d.Daemon, reviewer(d.Fleet(), evaluator, now), remote, j, log); err != nil {
 		return nil, err
 	}
-	d.api = api.New(api.Options{
+	options := api.Options{
 		Daemon: d, Journal: j, Gatherer: registry, HookSecrets: known.hooks, HookRequests: counts.HookRequests, Token: known.token, Logger: log,
-		OnHint: func(webhook.Hint) {
-			if d.pulls != nil {
-				d.pulls.Wake()
-			}
-		},
-	})
+	}
+	if d.pulls != nil {
+		options.Pulls, options.OnHint = d.pulls, func(webhook.Hint) { d.pulls.Wake() }
+	}
+	d.api = api.New(options)
 	d.closers = []func(){
 		func() { evaluator.Pool.Close() },
 		func() { _ = evaluator.Cache.Close() },

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/status"
@@ -136,16 +135,8 @@ func ready(u status.Unit) bool { return u.Conditions()[0].Status == "True" }
 
 func (a *app) printStatus(raw json.RawMessage, list unitList, output string) error {
 	switch output {
-	case "json":
-		_, err := fmt.Fprintf(a.out, "%s\n", strings.TrimSpace(string(raw)))
-		return err
-	case "yaml":
-		text, err := yaml.JSONToYAML(raw)
-		if err != nil {
-			return err
-		}
-		_, err = a.out.Write(text)
-		return err
+	case "json", "yaml":
+		return a.printRaw(raw, output)
 	case "table", "wide":
 		return a.statusTable(list, output == "wide")
 	}

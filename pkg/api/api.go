@@ -61,6 +61,8 @@ type Options struct {
 	HookSecrets []webhook.Secret
 	// HookRequests counts requests to hooks by forge and verdict; nil counts none.
 	HookRequests *prometheus.CounterVec
+	// Pulls tells of pull requests; nil where there is no forge.
+	Pulls Pulls
 	// OnHint is told which pull request may have changed, by a request that is
 	// signed. It must not block. Nil is told nothing.
 	OnHint func(webhook.Hint)

@@ -66,7 +66,7 @@ func options(t *testing.T) (Options, *daemon, *journal.Journal) {
 	d := &daemon{ready: true}
 	return Options{
 		Daemon: d, Journal: j, Gatherer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
-		Token: "read-token", HookSecrets: hookSecrets("hook-secret"), Heartbeat: 50 * time.Millisecond,
+		Token: "read-token", HookSecrets: hookSecrets("hook-secret"), Heartbeat: 50 * time.Millisecond, Pulls: proposed{},
 	}, d, j
 }
 
@@ -83,7 +83,7 @@ func do(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 }
 
 func address(r Route) string {
-	return strings.NewReplacer("{environment}", "prod", "{cluster}", "eu", "{service}", "cart").Replace(r.Path)
+	return strings.NewReplacer("{environment}", "prod", "{cluster}", "eu", "{service}", "cart", "{number}", "12").Replace(r.Path)
 }
 
 // TestRouteTable asks every route, with every method, as everybody, and wants
@@ -94,6 +94,7 @@ func TestRouteTable(t *testing.T) {
 		"POST /hooks/git": Hook, "POST /hooks/github": Hook, "POST /hooks/gitlab": Hook, "POST /hooks/gitea": Hook,
 		"POST /hooks/standard": Hook, "POST /hooks/generic": Hook,
 		"GET /api/v1/units": Reader, "GET /api/v1/units/{environment}/{cluster}/{service}": Reader,
+		"GET /api/v1/pulls": Reader, "GET /api/v1/pulls/{number}": Reader,
 		"GET /api/v1/clusters": Reader, "GET /api/v1/source": Reader, "GET /api/v1/records": Reader, "GET /api/v1/events": Reader,
 	}
 	got := map[string]Access{}

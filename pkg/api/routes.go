@@ -54,6 +54,8 @@ func Routes() []Route {
 		{post, "/hooks/generic", Hook, nil, hookAt(webhook.Generic)},
 		{get, "/api/v1/units", Reader, []string{"environment", "cluster", "team", "service", "sync"}, (*Server).units},
 		{get, "/api/v1/units/{environment}/{cluster}/{service}", Reader, nil, (*Server).unit},
+		{get, "/api/v1/pulls", Reader, nil, (*Server).pulls},
+		{get, "/api/v1/pulls/{number}", Reader, nil, (*Server).pull},
 		{get, "/api/v1/clusters", Reader, nil, (*Server).clusters},
 		{get, "/api/v1/source", Reader, nil, (*Server).source},
 		{get, "/api/v1/records", Reader, []string{"unit", "object", "kind", "since", "before", "limit", "order"}, (*Server).records},

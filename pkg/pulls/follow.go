@@ -152,6 +152,35 @@ func (f *Follower) Look(ctx context.Context) {
 	}
 }
 
+// Once reports on one pull request and gives what came of it: what a job does that has no
+// daemon. Errors are those of the forge, of Git and of evaluation.
+func (f *Follower) Once(ctx context.Context, number int) (Pull, error) {
+	base, there := f.opts.Base.Current()
+	if !there {
+		return Pull{}, fmt.Errorf("report on pull request %d: there is no base", number)
+	}
+	pr, err := f.opts.Forge.Pull(ctx, number)
+	if err != nil {
+		return Pull{}, err
+	}
+	if pr.State != forge.Open || pr.Base.Branch != f.opts.Remote.Branch {
+		return Pull{}, fmt.Errorf("report on pull request %d: it is %s and into %s; want an open one into %s", number, pr.State, pr.Base.Branch, f.opts.Remote.Branch)
+	}
+	f.one(ctx, base, pr)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.pulls[number]
+	switch {
+	case ctx.Err() != nil:
+		return Pull{}, ctx.Err()
+	case p == nil:
+		return Pull{}, fmt.Errorf("report on pull request %d: the forge does not say what it would bring", number)
+	case p.Failed != "":
+		return *p, errors.New(p.Failed)
+	}
+	return *p, nil
+}
+
 // one looks at a pull request: at what it does if it or its base is at another commit than
 // last time, or something went wrong then, and in any case at who approved it.
 func (f *Follower) one(ctx context.Context, base git.Revision, pr forge.PullRequest) {
@@ -270,9 +299,14 @@ func (f *Follower) publish(ctx context.Context, pr forge.PullRequest, r review.R
 		f.opts.Forge.SetStatus(ctx, pr.Head.Commit, approvals),
 		f.opts.Forge.Comment(ctx, pr.Number, forge.Comment{
 			Marker: marker, Link: link,
-			Body: r.Markdown(commentRoom-len(text), link, fmt.Sprintf("reconciler review --base %s --rev %s", r.Base, r.Head)) + text,
+			Body: r.Markdown(commentRoom-len(text), link, reproduce(r)) + text,
 		}),
 	)
+}
+
+// reproduce is the command that gives a report in a terminal.
+func reproduce(r review.Report) string {
+	return fmt.Sprintf("reconciler review --base %s --rev %s", r.Base, r.Head)
 }
 
 // trouble says on the head that nothing could be found out.

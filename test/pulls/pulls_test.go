@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -28,6 +30,8 @@ type world struct {
 	clone string
 	shop  string // the token of who proposes
 	log   *lines
+
+	server string // the daemon's address
 }
 
 const repository = gitealab.Admin + "/platform"
@@ -96,10 +100,12 @@ func (w *world) serve() {
 	dir := w.t.TempDir()
 	token := filepath.Join(dir, "token")
 	w.must(os.WriteFile(token, []byte(w.forge.Token), 0o600))
+	listen := free(w.t)
+	w.server = "http://" + listen
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	w.must(os.WriteFile(kubeconfig, []byte("apiVersion: v1\nkind: Config\n"), 0o600))
 	cmd := exec.Command(binary(w.t), "serve", "--repo", w.forge.URL+"/"+repository+".git", "--data-dir", filepath.Join(dir, "data"),
-		"--git-username", gitealab.Admin, "--git-password-file", token, "--kubeconfig", kubeconfig, "--poll", "1s", "--listen", "127.0.0.1:0",
+		"--git-username", gitealab.Admin, "--git-password-file", token, "--kubeconfig", kubeconfig, "--poll", "1s", "--listen", listen,
 		"--forge", "gitea", "--forge-url", w.forge.URL, "--forge-repository", repository, "--forge-token-file", token, "--forge-poll", "500ms")
 	cmd.Stdout, cmd.Stderr = w.log, w.log
 	w.must(cmd.Start())
@@ -118,6 +124,17 @@ func (w *world) serve() {
 			w.t.Logf("the daemon's log:\n%s", w.log)
 		}
 	})
+}
+
+// free is an address of this machine that nobody listens at.
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 var built struct { // one build for all tests
@@ -278,6 +295,78 @@ func TestPullRequestIsTold(t *testing.T) {
 		return ""
 	})
 	w.mustMatchTerminal(third)
+	w.mustMatchDaemon(third)
+}
+
+// mustMatchDaemon holds that plan --pr gives what stands on the pull request, and pulls a line of it.
+func (w *world) mustMatchDaemon(head string) {
+	w.t.Helper()
+	out, err := exec.Command(binary(w.t), "plan", "--pr", "1", "--server", w.server).CombinedOutput()
+	_, told, _ := strings.Cut(w.comment(1), "-->\n")
+	if err != nil || strings.TrimSpace(string(out)) != strings.TrimSpace(told) {
+		w.t.Errorf("plan --pr 1 says (%v)\n%s\nthe comment\n%s", err, out, told)
+	}
+	out, err = exec.Command(binary(w.t), "pulls", "--server", w.server).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "to update") || !strings.Contains(string(out), "shop") {
+		w.t.Errorf("pulls says (%v)\n%s", err, out)
+	}
+	var list struct{ Items []struct{ Head string } }
+	out, err = exec.Command(binary(w.t), "pulls", "-o", "json", "--server", w.server).Output()
+	if err = errors.Join(err, json.Unmarshal(out, &list)); err != nil || len(list.Items) != 1 || list.Items[0].Head != head {
+		w.t.Errorf("pulls -o json says (%v)\n%s", err, out)
+	}
+	if out, err = exec.Command(binary(w.t), "plan", "--pr", "7", "--server", w.server).CombinedOutput(); err == nil || !strings.Contains(string(out), "pull request 7") {
+		w.t.Errorf("plan --pr 7 says (%v)\n%s", err, out)
+	}
+}
+
+// TestJobReports: a job without a daemon says the same as one, once however often it runs, and
+// fails where the change brings mistakes.
+func TestJobReports(t *testing.T) {
+	w := newWorld(t)
+	token := filepath.Join(t.TempDir(), "token")
+	w.must(os.WriteFile(token, []byte(w.forge.Token), 0o600))
+	cache := t.TempDir()
+	job := func() (string, error) {
+		cmd := exec.Command(binary(t), "ci", "--pr", "1", "--repo", w.forge.URL+"/"+repository+".git", "--git-username", gitealab.Admin, "--git-password-file", token,
+			"--cache-dir", cache, "--forge", "gitea", "--forge-url", w.forge.URL, "--forge-repository", repository, "--forge-token-file", token)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := job(); err == nil || !strings.Contains(out, "1") {
+		t.Errorf("without a pull request it says (%v)\n%s", err, out)
+	}
+	w.edit(checkout, "cpu: 60", "cpu: 65")
+	head := w.propose("checkout may grow")
+	for range 2 {
+		if out, err := job(); err != nil || !strings.Contains(out, "to update") {
+			t.Fatalf("it says (%v)\n%s", err, out)
+		}
+	}
+	for _, name := range []string{"fairway/vet", "fairway/plan"} {
+		if state, said := w.status(head, name); state != "success" {
+			t.Errorf("%s is %s: %s", name, state, said)
+		}
+	}
+	w.mustMatchTerminal(head)
+
+	w.edit(checkout, "cpu: 65", "cpu: 6500")
+	head = w.propose("a lot")
+	out, err := job()
+	if code := cmdCode(err); code != 1 {
+		t.Errorf("a mistake ends it with %d (%v)\n%s", code, err, out)
+	}
+	if state, said := w.status(head, "fairway/vet"); state != "failure" || !strings.Contains(said, checkout+":") {
+		t.Errorf("fairway/vet is %s: %s", state, said)
+	}
+	_ = w.comment(1) // one, still
+}
+
+func cmdCode(err error) int {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode()
+	}
+	return 0
 }
 
 // comment is the one comment of ours on a pull request.
@@ -307,7 +396,7 @@ func (w *world) mustMatchTerminal(head string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary(w.t), "review", "--base", w.git("rev-parse", "main~3"), "--rev", head)
+	cmd := exec.CommandContext(ctx, binary(w.t), "review", "--base", w.base(), "--rev", head)
 	cmd.Dir = w.clone
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+w.t.TempDir())
 	out, err := cmd.Output()
@@ -320,6 +409,9 @@ func (w *world) mustMatchTerminal(head string) {
 		w.t.Errorf("the terminal says\n%s\nthe comment\n%s", out, told)
 	}
 }
+
+// base is the commit that proposals are made from: the first.
+func (w *world) base() string { return w.git("rev-list", "--max-parents=0", "HEAD") }
 
 // TestConflictIsTold: what cannot be merged is told with the files.
 func TestConflictIsTold(t *testing.T) {
