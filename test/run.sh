@@ -32,7 +32,7 @@ step "tests: packages, scripts, layers"
 go test $(go list ./... | grep -v -e /test/e2e -e '/test/faults$' -e '/test/forge$')
 
 step "tests: forges, one of them a real Gitea"
-go test -timeout 20m ./test/forge
+go test -timeout 20m -parallel 12 ./test/forge
 
 step "tests: alerts, by Prometheus' own reader (a module of its own)"
 (cd test/promrules && go test ./...)

@@ -61,12 +61,20 @@ func (w *world) forge(t testing.TB) forge.Forge { return w.connect(t, rest.Optio
 
 // each runs a test at every forge, in a repository of its own.
 func each(t *testing.T, test func(t *testing.T, w *world)) {
-	t.Run("gitea", func(t *testing.T) {
-		_, w := giteaWorld(t)
-		test(t, w)
-	})
-	t.Run("github", func(t *testing.T) { test(t, contractWorld(t, "github", contract.GitHub(), "", 201)) })
-	t.Run("gitlab", func(t *testing.T) { test(t, contractWorld(t, "gitlab", contract.GitLab(), "X-Total", 201)) })
+	t.Parallel()
+	for name, make := range map[string]func(t *testing.T) *world{
+		"gitea": func(t *testing.T) *world {
+			_, w := giteaWorld(t)
+			return w
+		},
+		"github": func(t *testing.T) *world { return contractWorld(t, "github", contract.GitHub(), "", 201) },
+		"gitlab": func(t *testing.T) *world { return contractWorld(t, "gitlab", contract.GitLab(), "X-Total", 201) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they mostly wait
+			test(t, make(t))
+		})
+	}
 }
 
 func contractWorld(t *testing.T, kind string, s *contract.Server, total string, three int) *world {

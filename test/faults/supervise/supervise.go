@@ -21,6 +21,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 )
 
 // Options are what a daemon is started with.
@@ -97,6 +99,7 @@ func (d *Daemon) Start() error {
 	p.cmd = d.command(append([]string{"serve", "--repo", d.opts.Repo, "--data-dir", d.opts.Data, "--kubeconfig", d.opts.Kubeconfig,
 		"--listen", listen, "--hook-secret-file", secret, "--poll", d.opts.Poll.String(), "--log-format", "json"}, d.opts.Flags...)...)
 	p.cmd.Stdout, p.cmd.Stderr = &d.log, &d.log
+	p.cmd.WaitDelay = 10 * time.Second // a child of its that is stuck keeps its output open
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("start daemon: %w", err)
 	}
@@ -309,7 +312,10 @@ func (d *Daemon) Workers() []int {
 	for _, list := range lists {
 		raw, _ := os.ReadFile(list) // it may have just ended
 		for _, field := range strings.Fields(string(raw)) {
-			if child, err := strconv.Atoi(field); err == nil {
+			// A child that is not yet the worker is the daemon's own fork: stopped there, it
+			// stops whoever started it for as long, and no daemon can know of it.
+			command, _ := os.ReadFile("/proc/" + field + "/cmdline")
+			if child, err := strconv.Atoi(field); err == nil && bytes.Contains(command, []byte(protocol.WorkerArg)) {
 				out = append(out, child)
 			}
 		}
