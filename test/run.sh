@@ -29,19 +29,25 @@ step "check: format, vet, staticcheck, CUE, sizes"
 make --no-print-directory check
 
 step "tests: packages, scripts, layers"
-go test $(go list ./... | grep -v -e /test/e2e -e '/test/faults$' -e '/test/forge$')
-
-step "tests: forges, one of them a real Gitea"
-go test -timeout 20m -parallel 12 ./test/forge
+go test $(go list ./... | grep -v -e /test/e2e -e '/test/faults$' -e '/test/forge$' -e /test/pulls)
 
 step "tests: alerts, by Prometheus' own reader (a module of its own)"
 (cd test/promrules && go test ./...)
 
-step "tests: behaviours on real control planes"
-go test -timeout 20m -parallel 4 ./test/e2e/...
+# Much of both is waiting, so they run side by side.
+step "tests: behaviours on real control planes; forges and pull requests beside them"
+beside=$(mktemp)
+go test -timeout 20m -parallel 8 ./test/forge ./test/pulls >"$beside" 2>&1 &
+forges=$!
+trap 'kill "$forges" 2>/dev/null || true; rm -f "$beside"' EXIT
+code=0
+go test -timeout 30m -parallel 4 ./test/e2e/... || code=$?
+wait "$forges" || code=$?
+cat "$beside"
+[ "$code" -eq 0 ] || exit "$code"
 
 step "tests: a sample of faults (make faults-full does them all)"
-FAIRWAY_FAULTS_PART=0.3 go test -timeout 15m ./test/faults
+FAIRWAY_FAULTS_PART=0.1 go test -timeout 15m ./test/faults
 
 step "tests: the lab"
 (cd lab && go test -timeout 10m ./...)

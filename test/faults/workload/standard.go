@@ -126,7 +126,7 @@ import "fairway.dev/schema"
 `, path, path, path, more)
 	}
 	return world.Files{
-		"platform/paths/task/type.cue": kind("task", "\n\t// Says that it is one.\n\ttask!: bool\n"),
+		"platform/paths/task/type.cue": kind("task", "\n\t// What its run is given.\n\tresources: _\n\n\t// Says that it is one.\n\ttask!: bool\n"),
 		"platform/paths/task/objects.cue": `package task
 
 import (
