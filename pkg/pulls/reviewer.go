@@ -83,6 +83,7 @@ func (r *Reviewer) Review(ctx context.Context, p Proposal) (review.Report, error
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.Trial.Fleeting = true
 	for range tries {
 		if err = r.fill(ctx, p, merged, &in); !errors.Is(err, errMoved) {
 			break

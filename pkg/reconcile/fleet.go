@@ -24,6 +24,9 @@ import (
 type Fleet struct {
 	// Now is the moment that environments sleep and wake by; without it, none sleeps.
 	Now func() time.Time
+	// Fleeting has nothing kept for later processes: what the fleet is brought to may
+	// never come into force, and what was there before decides what broken declarations are.
+	Fleeting bool
 
 	evaluator *eval.Evaluator
 	renderer  *render.Renderer
@@ -106,7 +109,9 @@ func (f *Fleet) Advance(ctx context.Context, tree *git.Tree, history eval.Histor
 		}
 	}
 	change.Generation = f.publish(&change.Delta, anew)
-	f.renderer.Keep(f.declared, f.units)
+	if !f.Fleeting {
+		f.renderer.Keep(f.declared, f.units)
+	}
 	if f.evaluator.Cache != nil {
 		_ = f.evaluator.Cache.Flush() // a cache that cannot be written costs time only
 	}
