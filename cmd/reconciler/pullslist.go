@@ -66,8 +66,11 @@ func (a *app) pulls(ctx context.Context, c *client, output string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if list.Metadata.Message != "" {
-		fmt.Fprintf(a.err, "this may be old: %s\n", list.Metadata.Message)
+	switch message := list.Metadata.Message; {
+	case message != "" && len(list.Items) > 0:
+		fmt.Fprintf(a.err, "\nthis may be old: %s\n", message)
+	case message != "":
+		return errors.New(message)
 	}
 	return nil
 }

@@ -51,12 +51,23 @@ func (c *client) get(ctx context.Context, path string, query url.Values, into an
 	case res.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("ask the daemon at %s: %w: set RECONCILER_TOKEN", c.server, errDenied)
 	case res.StatusCode != http.StatusOK:
-		return fmt.Errorf("ask the daemon at %s: it answers %s", address, res.Status)
+		return fmt.Errorf("ask the daemon at %s: it answers %s%s", address, res.Status, said(res.Body))
 	}
 	if err := json.NewDecoder(io.LimitReader(res.Body, 256<<20)).Decode(into); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	return nil
+}
+
+// said is what an answer that is a refusal says; "" where it says nothing.
+func said(body io.Reader) string {
+	var refusal struct {
+		Message string `json:"message"`
+	}
+	if json.NewDecoder(io.LimitReader(body, 64<<10)).Decode(&refusal) != nil || refusal.Message == "" {
+		return ""
+	}
+	return ": " + refusal.Message
 }
 
 // unitList is the daemon's answer.

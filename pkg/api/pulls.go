@@ -18,7 +18,7 @@ type Pulls interface {
 
 func (s *Server) pulls() access {
 	return func(w http.ResponseWriter, _ *http.Request, _ bool) {
-		items, message := []status.PullRequest{}, "no forge is configured"
+		items, message := []status.PullRequest{}, "no forge is configured; see serve --help for --forge"
 		if s.o.Pulls != nil {
 			list, err := s.o.Pulls.List()
 			if items, message = append(items, list...), ""; err != nil {
@@ -38,7 +38,7 @@ func (s *Server) pull() access {
 		}
 		p, report, text, ok := s.o.Pulls.Show(number)
 		if !ok {
-			fail(w, http.StatusNotFound, "not-found", "there is no such open pull request")
+			fail(w, http.StatusNotFound, "not-found", "there is no such open pull request that is known")
 			return
 		}
 		answer(w, http.StatusOK, struct {

@@ -46,7 +46,7 @@ func TestPulls(t *testing.T) {
 		{nil, "/api/v1/pulls", 200, `no forge is configured`},
 		{proposed{}, "/api/v1/pulls/12", 200, `"text":"### Nothing would change"`},
 		{proposed{}, "/api/v1/pulls/12", 200, `"kind":"PullRequest"`},
-		{proposed{}, "/api/v1/pulls/13", 404, `no such open pull request`},
+		{proposed{}, "/api/v1/pulls/13", 404, `no such open pull request that is known`},
 		{proposed{}, "/api/v1/pulls/x", 404, `no such pull request`},
 		{nil, "/api/v1/pulls/12", 404, `no such pull request`},
 	} {
