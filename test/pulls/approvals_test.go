@@ -20,9 +20,12 @@ func TestApprovalsAreOfWhatIsDone(t *testing.T) {
 	if !strings.Contains(said, "of team shop") {
 		t.Errorf("the status says %q, and not whom it waits for", said)
 	}
-	if c := w.comment(1); !strings.Contains(c, "platform/approvals/production.cue:") || !strings.Contains(c, "shop-leads") {
-		t.Errorf("the comment does not say by which rule who is asked:\n%s", c)
-	}
+	w.eventually("the comment says by which rule who is asked", func() string {
+		if c := w.comment(1); !strings.Contains(c, "platform/approvals/production.cue:") || !strings.Contains(c, "shop-leads") {
+			return c
+		}
+		return ""
+	})
 
 	w.approve(w.reader("stranger"), first) // of no team that is asked
 	w.approve(leads, first)
@@ -41,9 +44,12 @@ func TestApprovalsAreOfWhatIsDone(t *testing.T) {
 	w.edit(checkout, "cpu: 65", "cpu: 70")
 	third := w.propose("a little more")
 	w.reported(third, "fairway/approvals", "pending")
-	if c := w.comment(1); !strings.Contains(c, "shop-leads does not count: approved something else") {
-		t.Errorf("the comment does not say why the approval does not count:\n%s", c)
-	}
+	w.eventually("the comment says why the approval does not count", func() string {
+		if c := w.comment(1); !strings.Contains(c, "shop-leads does not count: approved something else") {
+			return c
+		}
+		return ""
+	})
 	w.approve(leads, third)
 	w.reported(third, "fairway/approvals", "success")
 }
