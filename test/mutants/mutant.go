@@ -86,7 +86,7 @@ func (c *copied) sound(ctx context.Context, mutants []mutant) error {
 	}
 	for pkg, names := range tests {
 		fmt.Printf("sound? %s %s\n", pkg, strings.Join(names, " "))
-		if said, passed, err := c.test(ctx, pkg, strings.Join(names, "|")); err != nil || !passed {
+		if said, passed, err := c.test(ctx, pkg, strings.Join(names, "|"), 20*time.Minute); err != nil || !passed {
 			return errors.Join(err, fmt.Errorf("%s fails with nothing taken out:\n%s", pkg, said))
 		}
 	}
@@ -107,7 +107,7 @@ func (c *copied) try(ctx context.Context, m *mutant) error {
 		return err
 	}
 	began := time.Now()
-	said, passed, err := c.test(ctx, m.pkg, m.test)
+	said, passed, err := c.test(ctx, m.pkg, m.test, 4*time.Minute) // one that hangs is noticed, too
 	m.took, m.killed = time.Since(began), !passed
 	if err == nil && !passed && strings.Contains(said, "[build failed]") {
 		err = fmt.Errorf("the mutant does not compile:\n%s", said)
@@ -133,9 +133,9 @@ func pattern(names string) string {
 	return strings.Join(levels, "/")
 }
 
-// test runs tests of a package and reports whether they passed.
-func (c *copied) test(ctx context.Context, pkg, names string) (said string, passed bool, err error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-count=1", "-timeout=10m", "-run", pattern(names), pkg)
+// test runs tests of a package and reports whether they passed within a time.
+func (c *copied) test(ctx context.Context, pkg, names string, limit time.Duration) (said string, passed bool, err error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-count=1", "-timeout="+limit.String(), "-run", pattern(names), pkg)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
