@@ -43,7 +43,9 @@ trap 'kill "$forges" 2>/dev/null || true; rm -f "$beside"' EXIT
 code=0
 go test -timeout 30m -parallel 4 ./test/e2e/... || code=$?
 wait "$forges" || code=$?
+trap - EXIT
 cat "$beside"
+rm -f "$beside"
 [ "$code" -eq 0 ] || exit "$code"
 
 step "tests: a sample of faults (make faults-full does them all)"

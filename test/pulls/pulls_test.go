@@ -221,6 +221,9 @@ func (w *world) status(commit, name string) (state, description string) {
 	return "", ""
 }
 
+// patience is long, as these run beside much else.
+const patience = 5 * time.Minute
+
 func (w *world) eventually(what string, condition func() string) time.Duration {
 	w.t.Helper()
 	began := time.Now()
@@ -229,8 +232,8 @@ func (w *world) eventually(what string, condition func() string) time.Duration {
 		if missing == "" {
 			return time.Since(began)
 		}
-		if time.Since(began) > 2*time.Minute {
-			w.t.Fatalf("%s: not within 2 minutes: %s", what, missing)
+		if time.Since(began) > patience {
+			w.t.Fatalf("%s: not within %s: %s", what, patience, missing)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
