@@ -189,7 +189,9 @@ type Environment struct {
 	Clusters []string
 	// Regions are those in which services run that name none; none stands for all.
 	Regions []string
-	Drift   DriftMode
+	// Base is the environment it stands on; "" for none.
+	Base  string
+	Drift DriftMode
 	// Sleep says when the environment sleeps; nil for one that never does. It is no
 	// part of the data that units are rendered from: whether they sleep is given to
 	// them apart.

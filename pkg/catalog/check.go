@@ -94,6 +94,7 @@ func (c *Catalog) CheckEnvironment(name string) diag.List {
 		})
 	}
 	list = append(list, c.checkRegions(env)...)
+	list = append(list, c.checkBase(env)...)
 	return append(list, checkSleep(env)...)
 }
 
@@ -174,9 +175,19 @@ func (c *Catalog) resolve(need Need, environment, cluster string) (r Resolved, w
 	if target == nil {
 		return r, fmt.Sprintf("there is no service %q", need.Service), nearest(need.Service, c.Services)
 	}
+	asked := environment
+	environment = c.In(asked, need.Service)
 	if c.Releases[ReleaseKey{environment, need.Service}] == nil {
-		return r, fmt.Sprintf("service %q is not released in %s", need.Service, environment),
+		where := environment
+		if asked != environment {
+			where = asked + ", and not in " + environment + " either, on which it stands"
+		}
+		return r, fmt.Sprintf("service %q is not released in %s", need.Service, where),
 			fmt.Sprintf("release it with environments/%s/releases/%s/%s.cue first", environment, target.Team, need.Service)
+	}
+	if asked != environment && !slices.Contains(c.Environments[environment].Clusters, cluster) {
+		return r, fmt.Sprintf("service %q is called in %s, which is not on %s", need.Service, environment, cluster),
+			fmt.Sprintf("release it in %s as well, or do not run on %s", asked, cluster)
 	}
 	if !c.Runs(target, environment, cluster) {
 		return r, fmt.Sprintf("service %q does not run on %s: in %s it has its place in %s", need.Service, cluster, environment,

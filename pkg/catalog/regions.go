@@ -22,6 +22,9 @@ func (c *Catalog) RegionsOf(s *Service, environment string) []string {
 	if own, said := s.Regions[environment]; said {
 		return own
 	}
+	if own, said := s.Regions[c.BaseOf(environment)]; said { // of "" what holds everywhere
+		return own
+	}
 	if own, said := s.Regions[""]; said {
 		return own
 	}

@@ -338,14 +338,15 @@ func environmentOf(d catalog.Declared, standing json.RawMessage) *catalog.Enviro
 		Rank     int               `json:"rank"`
 		Clusters []string          `json:"clusters"`
 		Regions  []string          `json:"regions"`
+		Base     string            `json:"base"`
 		Drift    catalog.DriftMode `json:"drift"`
 		Sleep    *schedule.Spec    `json:"sleep"`
 		catalog.Deletions
 	}
 	_ = json.Unmarshal(standing, &fields) // typed by the schema
-	d.Data = without(d.Data, "consents", "locks", "adopt", "sleep", "regions")
+	d.Data = without(d.Data, "consents", "locks", "adopt", "sleep", "regions", "base")
 	return &catalog.Environment{
-		Declared: d, Rank: fields.Rank, Clusters: fields.Clusters, Regions: fields.Regions,
+		Declared: d, Rank: fields.Rank, Clusters: fields.Clusters, Regions: fields.Regions, Base: fields.Base,
 		Drift: fields.Drift, Sleep: fields.Sleep, Deletions: fields.Deletions,
 	}
 }

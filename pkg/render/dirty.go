@@ -19,6 +19,7 @@ type links struct {
 	units      map[string]map[catalog.UnitKey]bool // by the service part of the key
 	taken      map[string]diag.List                // by team: namespaces it would share
 	prefixes   map[string]string                   // by team: what its namespaces begin with
+	bases      map[string]string                   // by environment: the one it stands on
 }
 
 type teamIn struct{ team, environment string }
@@ -27,7 +28,7 @@ func newLinks() links {
 	return links{
 		needs: map[string][]string{}, callers: map[string]map[string]bool{},
 		releasedBy: map[catalog.ReleaseKey]string{}, released: map[teamIn]map[string]bool{},
-		units: map[string]map[catalog.UnitKey]bool{}, prefixes: map[string]string{},
+		units: map[string]map[catalog.UnitKey]bool{}, prefixes: map[string]string{}, bases: map[string]string{},
 	}
 }
 
@@ -143,6 +144,24 @@ func (l *links) releasesOf(cat *catalog.Catalog, service string) map[catalog.Rel
 	return out
 }
 
+// stand brings what is known of what environments stand on up to date, and gives
+// those that changed, those that they stand on now or stood on before, as who calls
+// there has changed, and those that stand on them, as what they call has.
+func (l *links) stand(cat *catalog.Catalog, changed []string) map[string]bool {
+	out := map[string]bool{}
+	for _, name := range changed {
+		base := cat.BaseOf(name)
+		out[name], out[base], out[l.bases[name]] = true, true, true
+		if l.bases[name] = base; base == "" {
+			delete(l.bases, name)
+		}
+	}
+	for name, base := range l.bases {
+		out[name] = out[name] || slices.Contains(changed, base)
+	}
+	return out
+}
+
 func add[K, V comparable](m map[K]map[V]bool, key K, value V) {
 	if m[key] == nil {
 		m[key] = map[V]bool{}
@@ -161,11 +180,12 @@ func (st *State) dirty(cat *catalog.Catalog, changed eval.Delta) map[catalog.Uni
 			out[key] = true
 		}
 	}
+	environments := st.links.stand(cat, changed.Environments)
 	for key := range st.Units {
 		if !everywhere {
 			break
 		}
-		if changed.Platform || changed.Guardrails || slices.Contains(changed.Environments, key.Environment) || slices.Contains(changed.Clusters, key.Cluster) {
+		if changed.Platform || changed.Guardrails || environments[key.Environment] || slices.Contains(changed.Clusters, key.Cluster) {
 			out[key] = true
 		}
 	}

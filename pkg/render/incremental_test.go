@@ -253,7 +253,9 @@ func (c *company) changeRelease(rt *rapid.T) {
 func (c *company) changeEnvironment(rt *rapid.T) {
 	name := rapid.SampledFrom([]string{"dev", "prod", "test"}).Draw(rt, "environment")
 	env, there := c.Environments[name]
-	switch what := rapid.IntRange(0, 6).Draw(rt, "what"); {
+	switch what := rapid.IntRange(0, 8).Draw(rt, "what"); {
+	case what >= 7 && there:
+		env.Base = rapid.SampledFrom([]string{"", "dev", "prod", "prod", "test", "none"}).Draw(rt, "base")
 	case what == 6:
 		env.Regions = drawRegions(rt)
 	case what == 5:

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -223,11 +224,11 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (q eval.UnitQuestion
 	if diags.Errors() {
 		return q, diags, nil
 	}
-	service, err := effective(s, key.Environment, &q)
+	service, err := effective(s, saidOf(cat, s, key.Environment), &q)
 	if err != nil {
 		return q, nil, err
 	}
-	sealed, diags := sealedOf(s, service, key)
+	sealed, diags := sealedOf(s, service, key, cat.BaseOf(key.Environment))
 	if diags.Errors() {
 		return q, diags, nil
 	}
@@ -323,22 +324,39 @@ func standsOn(es *eval.State, key catalog.UnitKey, wrong diag.List) diag.List {
 	return list
 }
 
-// callersOf lists who needs the unit's service, in its environment.
+// callersOf lists who needs the unit's service, in its environment and in those that
+// stand on it.
 func (st *State) callersOf(cat *catalog.Catalog, key catalog.UnitKey) []caller {
 	out := []caller{}
-	for name := range st.links.callers[key.Service] {
-		s := cat.Services[name]
-		if s == nil || cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: name}] == nil || !cat.Runs(s, key.Environment, key.Cluster) {
+	for _, environment := range append([]string{key.Environment}, cat.StandingOn(key.Environment, key.Cluster)...) {
+		if cat.In(environment, key.Service) != key.Environment {
 			continue
 		}
-		called := name
-		if standing := s.Standing(); standing != nil {
-			called = standing.ObjectName
+		for name := range st.links.callers[key.Service] {
+			s := cat.Services[name]
+			if s == nil || cat.Releases[catalog.ReleaseKey{Environment: environment, Service: name}] == nil || !cat.Runs(s, environment, key.Cluster) {
+				continue
+			}
+			called := name
+			if standing := s.Standing(); standing != nil {
+				called = standing.ObjectName
+			}
+			out = append(out, caller{Service: name, ObjectName: called, Team: s.Team, Namespace: cat.Namespace(s.Team, environment)})
 		}
-		out = append(out, caller{Service: name, ObjectName: called, Team: s.Team, Namespace: cat.Namespace(s.Team, key.Environment)})
 	}
-	slices.SortFunc(out, func(a, b caller) int { return strings.Compare(a.Service, b.Service) })
+	slices.SortFunc(out, func(a, b caller) int {
+		return cmp.Or(strings.Compare(a.Service, b.Service), strings.Compare(a.Namespace, b.Namespace))
+	})
 	return out
+}
+
+// saidOf is the environment of which a service says what holds in an environment: that
+// itself, or its base where the service says nothing of it.
+func saidOf(cat *catalog.Catalog, s *catalog.Service, environment string) string {
+	if base := cat.BaseOf(environment); base != "" && s.Overlays[environment] == nil {
+		return base
+	}
+	return environment
 }
 
 // effective is the service as it is in an environment: its data with the

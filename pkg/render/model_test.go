@@ -224,6 +224,7 @@ type environment struct {
 	Clusters []string
 	Domain   string
 	Regions  string // a list as it is written; "" for none
+	Base     string
 	Consent  string // lines of what is for the engine alone
 	Broken   bool
 }
@@ -323,6 +324,9 @@ func (e environment) text(name string) string {
 	extra := e.Consent
 	if e.Regions != "" {
 		extra += "\tregions: [" + e.Regions + "]\n"
+	}
+	if e.Base != "" {
+		extra += fmt.Sprintf("\tbase: %q\n", e.Base)
 	}
 	if e.Broken {
 		extra += "\tdrift: \"sometimes\"\n"

@@ -231,7 +231,7 @@ func (st *State) recheck(cat *catalog.Catalog, changed eval.Delta) {
 	if len(changed.Environments) > 0 {
 		releases = slices.Collect(maps.Keys(cat.Releases))
 	}
-	if len(changed.Clusters) > 0 {
+	if len(changed.Clusters) > 0 || len(changed.Environments) > 0 { // others stand on them
 		environments = slices.Collect(maps.Keys(cat.Environments))
 	}
 	for _, name := range services {

@@ -168,6 +168,7 @@ func (st *State) link(cat *catalog.Catalog, in *record.Reader) {
 	for name := range cat.Services {
 		st.links.rewire(cat, name)
 	}
+	st.links.stand(cat, slices.Collect(maps.Keys(cat.Environments)))
 	for range in.Count(2) {
 		name := in.Text()
 		st.links.needs[name] = in.Texts()

@@ -29,7 +29,7 @@ type taken struct {
 
 // sealedOf finds the file that a service takes secrets from in an environment; nil
 // for one that takes none from a file.
-func sealedOf(s *catalog.Service, service json.RawMessage, key catalog.UnitKey) (*sealed, diag.List) {
+func sealedOf(s *catalog.Service, service json.RawMessage, key catalog.UnitKey, base string) (*sealed, diag.List) {
 	var said struct {
 		Secrets map[string]taken `json:"secrets"`
 	}
@@ -50,8 +50,12 @@ func sealedOf(s *catalog.Service, service json.RawMessage, key catalog.UnitKey) 
 	}
 	names := slices.Sorted(maps.Keys(said.Secrets))
 	want := path.Join(path.Dir(s.Source), "secrets."+key.Environment+".sops.yaml")
+	of := key.Environment
+	if base != "" && !hasSealed(s, of) {
+		of = base
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Sealed)) {
-		if env, ok := eval.SealedFor(name); !ok || env != key.Environment {
+		if env, ok := eval.SealedFor(name); !ok || env != of {
 			continue
 		}
 		file := path.Join(path.Dir(s.Source), name)
@@ -68,4 +72,14 @@ func sealedOf(s *catalog.Service, service json.RawMessage, key catalog.UnitKey) 
 		return out, list
 	}
 	return nil, diag.List{mistake(names[0], "there is no file "+want, "write it with: sops edit "+want+", or say from where in the store the secret comes")}
+}
+
+// hasSealed reports whether a service has a file of encrypted secrets for an environment.
+func hasSealed(s *catalog.Service, environment string) bool {
+	for name := range s.Sealed {
+		if env, ok := eval.SealedFor(name); ok && env == environment {
+			return true
+		}
+	}
+	return false
 }
