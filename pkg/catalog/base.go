@@ -22,9 +22,10 @@ func (c *Catalog) In(environment, service string) string {
 	return base
 }
 
-// BaseOf is the base of an environment; "" where it stands on its own.
+// BaseOf is the base of an environment; "" where it stands on its own, as does one that
+// names itself.
 func (c *Catalog) BaseOf(environment string) string {
-	if env := c.Environments[environment]; env != nil {
+	if env := c.Environments[environment]; env != nil && env.Base != environment {
 		return env.Base
 	}
 	return ""
@@ -34,7 +35,7 @@ func (c *Catalog) BaseOf(environment string) string {
 func (c *Catalog) StandingOn(environment, cluster string) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(c.Environments)) {
-		if env := c.Environments[name]; env.Base == environment && slices.Contains(env.Clusters, cluster) {
+		if env := c.Environments[name]; c.BaseOf(name) == environment && slices.Contains(env.Clusters, cluster) {
 			out = append(out, name)
 		}
 	}

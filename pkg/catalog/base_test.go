@@ -52,6 +52,7 @@ func TestStandingOn(t *testing.T) {
 	if got := c.StandingOn("prod", "eu"); len(got) != 1 || got[0] != "trial" {
 		t.Errorf("on eu %v stand on prod", got)
 	}
+	c.Environments["dev"].Base = "dev"
 	if got := append(c.StandingOn("prod", "us"), c.StandingOn("dev", "eu")...); len(got) != 0 {
 		t.Errorf("%v stand where they do not", got)
 	}
@@ -83,6 +84,20 @@ func TestBaseSaysWhatTheEnvironmentDoesNot(t *testing.T) {
 	s.Regions["trial"] = []string{"eu-north"}
 	if got := c.RegionsOf(s, "trial"); len(got) != 1 || got[0] != "eu-north" {
 		t.Errorf("its own regions are %v", got)
+	}
+	// The environment has fewer clusters than its base: what is left of the regions counts.
+	c.Clusters["eu"].Region = "eu-north"
+	delete(s.Regions, "trial")
+	s.Regions["prod"] = []string{"eu-west", "eu-north"}
+	if got := c.RegionsOf(s, "trial"); len(got) != 1 || got[0] != "eu-north" {
+		t.Errorf("the regions that are left are %v", got)
+	}
+	if list := c.CheckPlace("checkout", "trial"); len(list) > 0 {
+		t.Errorf("regions of the base are held against it: %v", list)
+	}
+	s.Regions["prod"] = []string{"eu-west"} // none is left: what holds everywhere counts, and is looked at
+	if got, list := c.RegionsOf(s, "trial"), c.CheckPlace("checkout", "trial"); len(got) != 1 || got[0] != "us-east" || len(list) != 1 {
+		t.Errorf("the regions are %v, and of them is said %v", got, list)
 	}
 	if got := c.RegionsOf(s, "dev"); len(got) != 1 || got[0] != "us-east" {
 		t.Errorf("the regions in dev are %v", got)

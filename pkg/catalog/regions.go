@@ -22,7 +22,7 @@ func (c *Catalog) RegionsOf(s *Service, environment string) []string {
 	if own, said := s.Regions[environment]; said {
 		return own
 	}
-	if own, said := s.Regions[c.BaseOf(environment)]; said { // of "" what holds everywhere
+	if own := c.regionsOfBase(s, environment); len(own) > 0 {
 		return own
 	}
 	if own, said := s.Regions[""]; said {
@@ -32,6 +32,21 @@ func (c *Catalog) RegionsOf(s *Service, environment string) []string {
 		return env.Regions
 	}
 	return nil
+}
+
+// regionsOfBase are those of the regions that a service names of an environment's base in
+// which the environment has clusters too: it may have fewer.
+func (c *Catalog) regionsOfBase(s *Service, environment string) []string {
+	base := c.BaseOf(environment)
+	if base == "" {
+		return nil
+	}
+	own := s.Regions[base]
+	there, known := c.regionsIn(environment)
+	if !known {
+		return own
+	}
+	return slices.DeleteFunc(slices.Clone(own), func(region string) bool { return !slices.Contains(there, region) })
 }
 
 // Runs reports whether a service has its place on a cluster of an environment that
@@ -94,6 +109,9 @@ func (c *Catalog) CheckRegions(name, environment string) diag.List {
 	}
 	field := "environments." + environment + ".regions"
 	regions, said := s.Regions[environment]
+	if !said && len(c.regionsOfBase(s, environment)) > 0 {
+		return nil
+	}
 	if !said {
 		field, regions = "regions", s.Regions[""]
 	}
@@ -104,7 +122,7 @@ func (c *Catalog) CheckRegions(name, environment string) diag.List {
 // environment where those count: the service is held then.
 func (c *Catalog) CheckPlace(name, environment string) diag.List {
 	s, env := c.Services[name], c.Environments[environment]
-	if s == nil || env == nil || env.Broken() || s.Regions[environment] != nil || s.Regions[""] != nil {
+	if s == nil || env == nil || env.Broken() || s.Regions[environment] != nil || s.Regions[""] != nil || len(c.regionsOfBase(s, environment)) > 0 {
 		return c.CheckRegions(name, environment)
 	}
 	return c.checkRegions(env)

@@ -74,14 +74,14 @@ const (
 )
 
 // Effect is the digest of what a change does, which approvals are of: of its plan, and
-// of the content of those files whose effect no plan shows, such as policies and
-// rules. files are the changed ones: what each holds afterwards, "" for one that goes.
+// of the content of those files whose effect no plan shows, such as policies, rules,
+// and what is run beside the platform. files are the changed ones: what each holds afterwards, "" for one that goes.
 func Effect(plan string, files map[string]string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n", plan)
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		switch touchOf(file).part {
-		case PartService, PartRelease, PartOther:
+		case PartService, PartRelease: // what they do is in the plan
 		default:
 			fmt.Fprintf(h, "%s %s\n", file, files[file])
 		}

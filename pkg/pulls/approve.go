@@ -2,6 +2,7 @@ package pulls
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -179,10 +180,10 @@ func (f *Follower) effectAt(ctx context.Context, pr forge.PullRequest, facts own
 	if err != nil {
 		f.opts.Log.Warn("approval of a commit that cannot be reviewed", "number", pr.Number, "commit", commit, "err", err)
 	}
-	if len(f.effects) >= maxEffects {
-		clear(f.effects)
-	}
-	if ctx.Err() == nil {
+	if err == nil || errors.Is(err, git.ErrNotFound) { // what else went wrong may go right next time
+		if len(f.effects) >= maxEffects {
+			clear(f.effects)
+		}
 		f.effects[key] = effect
 	}
 	return effect

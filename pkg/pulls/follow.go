@@ -174,7 +174,7 @@ func (f *Follower) Once(ctx context.Context, number int) (Pull, error) {
 	case ctx.Err() != nil:
 		return Pull{}, ctx.Err()
 	case p == nil:
-		return Pull{}, fmt.Errorf("report on pull request %d: the forge does not say what it would bring", number)
+		return Pull{}, fmt.Errorf("report on pull request %d: the forge does not say what it would bring, or its base moved", number)
 	case p.Failed != "":
 		return *p, errors.New(p.Failed)
 	}
@@ -196,7 +196,10 @@ func (f *Follower) one(ctx context.Context, base git.Revision, pr forge.PullRequ
 	var err error
 	if same {
 		now.Report, now.facts, now.said, now.At = known.Report, known.facts, known.said, known.At
-	} else if now.Report, now.facts, err = f.review(ctx, base, pr); err != nil {
+	} else if now.Report, now.facts, err = f.review(ctx, base, pr); errors.Is(err, errMoved) {
+		time.AfterFunc(soon, f.Wake) // the base that is in force now is the one to tell of
+		return
+	} else if err != nil {
 		err = errors.Join(err, f.trouble(ctx, pr))
 	}
 	if err == nil {
@@ -216,6 +219,9 @@ func (f *Follower) one(ctx context.Context, base git.Revision, pr forge.PullRequ
 	defer f.mu.Unlock()
 	f.pulls[pr.Number] = now
 }
+
+// soon is after how long pull requests are looked at again whose base went on meanwhile.
+const soon = time.Second
 
 // tell tells the forge what it does not know yet of a pull request, and takes it down.
 func (f *Follower) tell(ctx context.Context, now *Pull, same bool) error {
