@@ -47,13 +47,10 @@ cluster and changes nothing, the repository included.`,
 	return cmd
 }
 
-// unbounded is room for every report; forges have less.
-const unbounded = 64 << 20
-
 func (a *app) printReview(r review.Report, output string) error {
 	switch output {
 	case "markdown":
-		_, err := fmt.Fprint(a.out, r.Markdown(unbounded, "", reproduce(r)))
+		_, err := fmt.Fprint(a.out, r.Markdown(review.Unlimited, ""))
 		return err
 	case "json":
 		enc := json.NewEncoder(a.out)
@@ -66,11 +63,6 @@ func (a *app) printReview(r review.Report, output string) error {
 		}{"fairway.dev/v1", "Review", r})
 	}
 	return fmt.Errorf("unknown output %q: use markdown or json", output)
-}
-
-// reproduce is the command that gives a report.
-func reproduce(r review.Report) string {
-	return fmt.Sprintf("reconciler review --base %s --rev %s", r.Base, r.Head)
 }
 
 func (a *app) review(ctx context.Context, base, rev string) (review.Report, error) {

@@ -98,17 +98,6 @@ func (f *Follower) Wake() {
 	}
 }
 
-// Pulls lists what is known, by number, and why it may be old.
-func (f *Follower) Pulls() ([]Pull, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var out []Pull
-	for _, n := range slices.Sorted(maps.Keys(f.pulls)) {
-		out = append(out, *f.pulls[n])
-	}
-	return out, f.err
-}
-
 // Run follows until the context ends.
 func (f *Follower) Run(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -305,14 +294,9 @@ func (f *Follower) publish(ctx context.Context, pr forge.PullRequest, r review.R
 		f.opts.Forge.SetStatus(ctx, pr.Head.Commit, approvals),
 		f.opts.Forge.Comment(ctx, pr.Number, forge.Comment{
 			Marker: marker, Link: link,
-			Body: r.Markdown(commentRoom-len(text), link, reproduce(r)) + text,
+			Body: r.Markdown(commentRoom-len(text), link) + text,
 		}),
 	)
-}
-
-// reproduce is the command that gives a report in a terminal.
-func reproduce(r review.Report) string {
-	return fmt.Sprintf("reconciler review --base %s --rev %s", r.Base, r.Head)
 }
 
 // trouble says on the head that nothing could be found out.

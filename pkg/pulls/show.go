@@ -1,6 +1,9 @@
 package pulls
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/review"
 	"github.com/fairway-dev/fairway/pkg/status"
@@ -8,12 +11,13 @@ import (
 
 // List lists what is known of the open pull requests, by number, and why it may be old.
 func (f *Follower) List() ([]status.PullRequest, error) {
-	all, err := f.Pulls()
-	out := make([]status.PullRequest, len(all))
-	for i, p := range all {
-		out[i] = p.status()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := make([]status.PullRequest, 0, len(f.pulls))
+	for _, n := range slices.Sorted(maps.Keys(f.pulls)) {
+		out = append(out, f.pulls[n].status())
 	}
-	return out, err
+	return out, f.err
 }
 
 // Show gives one pull request, its report, and the text that stands on the forge, without
@@ -26,11 +30,8 @@ func (f *Follower) Show(number int) (status.PullRequest, review.Report, string, 
 		return status.PullRequest{}, review.Report{}, "", false
 	}
 	_, text := approvals(p.Decision)
-	return p.status(), p.Report, p.Report.Markdown(unbounded, "", reproduce(p.Report)) + text, true
+	return p.status(), p.Report, p.Report.Markdown(review.Unlimited, "") + text, true
 }
-
-// unbounded is room for every report; forges have less.
-const unbounded = 64 << 20
 
 func (p Pull) status() status.PullRequest {
 	s := status.PullRequest{

@@ -11,17 +11,25 @@ import (
 // listed is how many mistakes and held units are told in full.
 const listed = 20
 
+// Unlimited is room for every report; forges have less.
+const Unlimited = 64 << 20
+
+// Command shows the same report in a terminal.
+func (r Report) Command() string {
+	return fmt.Sprintf("reconciler review --base %s --rev %s", r.Base, r.Head)
+}
+
 // Markdown writes the report for a pull request, in at most limit bytes: what does not
 // fit is left out from the end, folded differences first, and that is said with a link to
-// all of it. reproduce is the command that shows the same in a terminal.
-func (r Report) Markdown(limit int, link, reproduce string) string {
+// all of it.
+func (r Report) Markdown(limit int, link string) string {
 	var head strings.Builder
 	r.summary(&head)
 	if len(r.Conflicts) == 0 {
 		r.table(&head)
 		r.told(&head)
 	}
-	foot := fmt.Sprintf("\n<sub>Plan `%s`, %s compared with %s. The same in a terminal: `%s`</sub>\n", r.Digest.Short(), short(r.Head), short(r.Base), reproduce)
+	foot := fmt.Sprintf("\n<sub>Plan `%s`, %s compared with %s. The same in a terminal: `%s`</sub>\n", r.Digest.Short(), short(r.Head), short(r.Base), r.Command())
 	more := "\n…and more than fits here"
 	if link != "" {
 		more += ": [all of it](" + link + ")"

@@ -91,13 +91,13 @@ func large() review.Report {
 // where something is left out, and always ends with the plan it is of.
 func TestMarkdownFits(t *testing.T) {
 	r := large()
-	whole := r.Markdown(1<<20, "https://example.com/all", "reconciler review")
+	whole := r.Markdown(1<<20, "https://example.com/all")
 	if strings.Contains(whole, "more than fits") || strings.Count(whole, "<details>") != 60 {
 		t.Errorf("the whole text leaves something out:\n%s", whole)
 	}
 	foot := whole[strings.LastIndex(whole, "\n<sub>"):]
 	for limit := 400; limit <= len(whole)+10; limit += 37 {
-		text := r.Markdown(limit, "https://example.com/all", "reconciler review")
+		text := r.Markdown(limit, "https://example.com/all")
 		switch {
 		case len(text) > limit:
 			t.Fatalf("%d bytes with a limit of %d", len(text), limit)
@@ -113,7 +113,7 @@ func TestMarkdownFits(t *testing.T) {
 
 // TestMarkdownIsInert: what people wrote calls nobody, closes nothing and is no comment.
 func TestMarkdownIsInert(t *testing.T) {
-	text := large().Markdown(1<<20, "", "reconciler review")
+	text := large().Markdown(1<<20, "")
 	for _, bad := range []string{"@everyone", "<!--", "| `x`"} {
 		if strings.Contains(text, bad) {
 			t.Errorf("%q stands in it as it was written", bad)
@@ -123,7 +123,7 @@ func TestMarkdownIsInert(t *testing.T) {
 
 // TestConflicts: where nothing can be merged nothing else is said.
 func TestConflicts(t *testing.T) {
-	text := review.New(review.Input{Conflicts: []string{"teams/a/b.cue", "x`y"}}).Markdown(1<<20, "", "r")
+	text := review.New(review.Input{Conflicts: []string{"teams/a/b.cue", "x`y"}}).Markdown(1<<20, "")
 	want := "### 2 files conflict with the base branch\n\nBring the base branch into this one; these files were changed on both:\n\n- teams/a/b.cue\n- x'y\n"
 	if !strings.HasPrefix(text, want) {
 		t.Errorf("it says\n%s", text)

@@ -23,8 +23,7 @@ const (
 
 // Repo is one repository. It implements forge.Forge.
 type Repo struct {
-	client *rest.Client
-	at     string // /api/v1/repos/OWNER/NAME, escaped
+	below rest.Below // /api/v1/repos/OWNER/NAME
 
 	mu   sync.Mutex
 	self string
@@ -36,25 +35,7 @@ func New(client *rest.Client, repository string) (*Repo, error) {
 	if !ok || owner == "" || name == "" || strings.Contains(name, "/") {
 		return nil, fmt.Errorf("repository %q on Gitea: it has to be OWNER/NAME", repository)
 	}
-	return &Repo{client: client, at: "/api/v1/repos/" + url.PathEscape(owner) + "/" + url.PathEscape(name)}, nil
-}
-
-// path is below the repository; its parts are escaped.
-func (r *Repo) path(parts ...any) string {
-	p := r.at
-	for _, part := range parts {
-		p += "/" + url.PathEscape(fmt.Sprint(part))
-	}
-	return p
-}
-
-func (r *Repo) send(ctx context.Context, method, path string, body, into any) error {
-	req := rest.Request{Method: method, Path: path, Body: body}
-	if into == nil {
-		_, err := r.client.Do(ctx, req)
-		return err
-	}
-	return r.client.JSON(ctx, req, into)
+	return &Repo{below: rest.Below{Client: client, At: "/api/v1/repos/" + url.PathEscape(owner) + "/" + url.PathEscape(name)}}, nil
 }
 
 // list is a list of which Gitea says in a header how many there are.
@@ -63,7 +44,7 @@ func list[T any](ctx context.Context, r *Repo, path string, query url.Values, ke
 	for k, v := range query {
 		q[k] = v
 	}
-	return rest.List(ctx, r.client, rest.Listing[T]{
+	return rest.List(ctx, r.below.Client, rest.Listing[T]{
 		Path: path, Query: q, Size: pageSize, Total: "X-Total-Count", Counted: true, Key: key, Decode: decode,
 	})
 }
@@ -71,7 +52,7 @@ func list[T any](ctx context.Context, r *Repo, path string, query url.Values, ke
 // Pulls implements forge.Forge. An older Gitea does not know the filter, so it is held here too.
 func (r *Repo) Pulls(ctx context.Context, base string) object.Set[int, forge.PullRequest] {
 	query := url.Values{"state": {"open"}, "sort": {"oldest"}, "base_branch": {base}}
-	all, err := list(ctx, r, r.path("pulls"), query, func(p forge.PullRequest) string { return strconv.Itoa(p.Number) }, decodePulls)
+	all, err := list(ctx, r, r.below.Path("pulls"), query, func(p forge.PullRequest) string { return strconv.Itoa(p.Number) }, decodePulls)
 	var out []forge.PullRequest
 	for _, p := range all {
 		if p.Base.Branch == base {
@@ -92,13 +73,13 @@ func (r *Repo) Pull(ctx context.Context, number int) (forge.PullRequest, error) 
 
 func (r *Repo) pull(ctx context.Context, number int) (pull, error) {
 	var p pull
-	err := r.send(ctx, "", r.path("pulls", number), nil, &p)
+	err := r.below.Send(ctx, "", r.below.Path("pulls", number), nil, &p)
 	return p, err
 }
 
 // Files implements forge.Forge.
 func (r *Repo) Files(ctx context.Context, pull forge.PullRequest) object.Set[string, forge.File] {
-	all, err := list(ctx, r, r.path("pulls", pull.Number, "files"), nil, func(f forge.File) string { return f.Path }, decodeFiles)
+	all, err := list(ctx, r, r.below.Path("pulls", pull.Number, "files"), nil, func(f forge.File) string { return f.Path }, decodeFiles)
 	var now forge.PullRequest
 	if err == nil {
 		now, err = r.Pull(ctx, pull.Number)
@@ -111,7 +92,7 @@ func (r *Repo) Files(ctx context.Context, pull forge.PullRequest) object.Set[str
 
 // Reviews implements forge.Forge.
 func (r *Repo) Reviews(ctx context.Context, number int) object.Set[int, forge.Review] {
-	all, err := list(ctx, r, r.path("pulls", number, "reviews"), nil, review.key, nil)
+	all, err := list(ctx, r, r.below.Path("pulls", number, "reviews"), nil, review.key, nil)
 	out := make([]forge.Review, 0, len(all))
 	for _, v := range all {
 		if one, ok := v.value(); ok {
@@ -123,7 +104,7 @@ func (r *Repo) Reviews(ctx context.Context, number int) object.Set[int, forge.Re
 
 // Statuses implements forge.Forge.
 func (r *Repo) Statuses(ctx context.Context, commit string) object.Set[string, forge.Status] {
-	all, err := list(ctx, r, r.path("commits", commit, "status"), nil, func(s forge.Status) string { return s.Context }, decodeStatuses)
+	all, err := list(ctx, r, r.below.Path("commits", commit, "status"), nil, func(s forge.Status) string { return s.Context }, decodeStatuses)
 	return forge.Keep("statuses", all, err, func(_ int, s forge.Status) string { return s.Context })
 }
 
@@ -162,14 +143,14 @@ func (r *Repo) LabelEvents(ctx context.Context, number int) object.Set[int, forg
 }
 
 func (r *Repo) timeline(ctx context.Context, number int) ([]event, error) {
-	reviews, err := list(ctx, r, r.path("pulls", number, "reviews"), nil, review.key, nil)
+	reviews, err := list(ctx, r, r.below.Path("pulls", number, "reviews"), nil, review.key, nil)
 	if err != nil {
 		return nil, err
 	}
 	var settings struct {
 		Most int `json:"max_response_items"`
 	}
-	if err := r.send(ctx, "", "/api/v1/settings/api", nil, &settings); err != nil {
+	if err := r.below.Send(ctx, "", "/api/v1/settings/api", nil, &settings); err != nil {
 		return nil, err
 	}
 	if settings.Most <= 0 {
@@ -179,8 +160,8 @@ func (r *Repo) timeline(ctx context.Context, number int) ([]event, error) {
 	for _, v := range reviews {
 		left += v.Comments
 	}
-	return rest.List(ctx, r.client, rest.Listing[event]{
-		Path: r.path("issues", number, "timeline"), Query: url.Values{"limit": {strconv.Itoa(size)}},
+	return rest.List(ctx, r.below.Client, rest.Listing[event]{
+		Path: r.below.Path("issues", number, "timeline"), Query: url.Values{"limit": {strconv.Itoa(size)}},
 		Size: size, Blank: 2 + left/size, Key: event.key, Decode: decodeTimeline,
 	})
 }
@@ -190,7 +171,7 @@ func (r *Repo) Access(ctx context.Context, user string) (forge.Access, error) {
 	var got struct {
 		Permission string `json:"permission"`
 	}
-	if err := r.send(ctx, "", r.path("collaborators", user, "permission"), nil, &got); err != nil {
+	if err := r.below.Send(ctx, "", r.below.Path("collaborators", user, "permission"), nil, &got); err != nil {
 		return forge.AccessNone, fmt.Errorf("ask what %q may do: %w", user, found(err))
 	}
 	switch got.Permission {
@@ -229,7 +210,7 @@ func (r *Repo) member(ctx context.Context, group, user string) (bool, error) {
 			var got struct {
 				Login string `json:"login"`
 			}
-			err := r.send(ctx, "", fmt.Sprintf("/api/v1/teams/%d/members/%s", t.ID, url.PathEscape(user)), nil, &got)
+			err := r.below.Send(ctx, "", fmt.Sprintf("/api/v1/teams/%d/members/%s", t.ID, url.PathEscape(user)), nil, &got)
 			return strings.EqualFold(got.Login, user), err
 		}
 	}
@@ -252,7 +233,7 @@ func (r *Repo) whoami(ctx context.Context) (string, error) {
 		return r.self, nil
 	}
 	var me user
-	if err := r.send(ctx, "", "/api/v1/user", nil, &me); err != nil {
+	if err := r.below.Send(ctx, "", "/api/v1/user", nil, &me); err != nil {
 		return "", err
 	}
 	if me.Login == "" {

@@ -22,7 +22,7 @@ func (r *Repo) SetStatus(ctx context.Context, commit string, s forge.Status) err
 		return nil
 	}
 	body := map[string]string{"context": s.Context, "state": string(s.State), "description": s.Description, "target_url": s.URL}
-	if err := r.send(ctx, http.MethodPost, r.path("statuses", commit), body, nil); err != nil {
+	if err := r.below.Send(ctx, http.MethodPost, r.below.Path("statuses", commit), body, nil); err != nil {
 		return fmt.Errorf("set the status %s of %.12s: %w", s.Context, commit, found(err))
 	}
 	return nil
@@ -48,8 +48,8 @@ func (b board) Notes(ctx context.Context, number int) object.Set[int64, forge.No
 		User user   `json:"user"`
 		Body string `json:"body"`
 	}
-	all, err := rest.List(ctx, b.client, rest.Listing[note]{
-		Path: b.path("issues", number, "comments"), Whole: true, Total: "X-Total-Count", Counted: true,
+	all, err := rest.List(ctx, b.below.Client, rest.Listing[note]{
+		Path: b.below.Path("issues", number, "comments"), Whole: true, Total: "X-Total-Count", Counted: true,
 		Key: func(n note) string { return strconv.FormatInt(n.ID, 10) },
 	})
 	notes := make([]forge.Note, 0, len(all))
@@ -60,15 +60,15 @@ func (b board) Notes(ctx context.Context, number int) object.Set[int64, forge.No
 }
 
 func (b board) Write(ctx context.Context, number int, body string) error {
-	return b.send(ctx, http.MethodPost, b.path("issues", number, "comments"), map[string]string{"body": body}, nil)
+	return b.below.Send(ctx, http.MethodPost, b.below.Path("issues", number, "comments"), map[string]string{"body": body}, nil)
 }
 
 func (b board) Rewrite(ctx context.Context, _ int, id int64, body string) error {
-	return b.send(ctx, http.MethodPatch, b.path("issues", "comments", id), map[string]string{"body": body}, nil)
+	return b.below.Send(ctx, http.MethodPatch, b.below.Path("issues", "comments", id), map[string]string{"body": body}, nil)
 }
 
 func (b board) Erase(ctx context.Context, _ int, id int64) error {
-	return b.send(ctx, http.MethodDelete, b.path("issues", "comments", id), nil, nil)
+	return b.below.Send(ctx, http.MethodDelete, b.below.Path("issues", "comments", id), nil, nil)
 }
 
 // RemoveLabel implements forge.Forge.
@@ -76,7 +76,7 @@ func (r *Repo) RemoveLabel(ctx context.Context, number int, name string) error {
 	p, err := r.pull(ctx, number)
 	for _, l := range p.Labels {
 		if err == nil && l.Name == name {
-			err = r.send(ctx, http.MethodDelete, r.path("issues", number, "labels", l.ID), nil, nil)
+			err = r.below.Send(ctx, http.MethodDelete, r.below.Path("issues", number, "labels", l.ID), nil, nil)
 		}
 	}
 	if err != nil {
@@ -92,7 +92,7 @@ func (r *Repo) head(ctx context.Context, branch string) (string, error) {
 			ID string `json:"id"`
 		} `json:"commit"`
 	}
-	if err := r.send(ctx, "", r.path("branches", branch), nil, &there); err != nil {
+	if err := r.below.Send(ctx, "", r.below.Path("branches", branch), nil, &there); err != nil {
 		return "", found(err)
 	}
 	return there.Commit.ID, forge.CommitName(there.Commit.ID)
@@ -101,7 +101,7 @@ func (r *Repo) head(ctx context.Context, branch string) (string, error) {
 // CreateBranch implements forge.Forge.
 func (r *Repo) CreateBranch(ctx context.Context, name, commit string) error {
 	body := map[string]string{"new_branch_name": name, "old_ref_name": commit}
-	err := r.send(ctx, http.MethodPost, r.path("branches"), body, nil)
+	err := r.below.Send(ctx, http.MethodPost, r.below.Path("branches"), body, nil)
 	if rest.Status(err) == http.StatusConflict {
 		if at, seen := r.head(ctx, name); seen == nil {
 			if at == commit {
@@ -164,7 +164,7 @@ func (r *Repo) commit(ctx context.Context, c forge.Change) (string, error) {
 			} `json:"parents"`
 		} `json:"commit"`
 	}
-	err = r.send(ctx, http.MethodPost, r.path("contents"), map[string]any{"branch": c.Branch, "message": c.Message, "files": files}, &made)
+	err = r.below.Send(ctx, http.MethodPost, r.below.Path("contents"), map[string]any{"branch": c.Branch, "message": c.Message, "files": files}, &made)
 	switch {
 	case rest.Status(err) == http.StatusUnprocessableEntity:
 		return "", fmt.Errorf("%w: %w", forge.ErrMoved, err)
@@ -182,11 +182,11 @@ func (r *Repo) blob(ctx context.Context, commit, path string) (string, error) {
 		Type string `json:"type"`
 		SHA  string `json:"sha"`
 	}
-	at := r.path("contents")
+	at := r.below.Path("contents")
 	for part := range strings.SplitSeq(path, "/") {
-		at += strings.TrimPrefix(r.path(part), r.at)
+		at += strings.TrimPrefix(r.below.Path(part), r.below.At)
 	}
-	err := r.client.JSON(ctx, rest.Request{Path: at, Query: map[string][]string{"ref": {commit}}}, &there)
+	err := r.below.Client.JSON(ctx, rest.Request{Path: at, Query: map[string][]string{"ref": {commit}}}, &there)
 	switch {
 	case rest.Status(err) == http.StatusNotFound:
 		return "", nil
@@ -202,7 +202,7 @@ func (r *Repo) blob(ctx context.Context, commit, path string) (string, error) {
 func (r *Repo) CreatePull(ctx context.Context, p forge.Proposal) (forge.PullRequest, error) {
 	var made pull
 	body := map[string]string{"title": p.Title, "body": p.Body, "head": p.Head, "base": p.Base}
-	err := r.send(ctx, http.MethodPost, r.path("pulls"), body, &made)
+	err := r.below.Send(ctx, http.MethodPost, r.below.Path("pulls"), body, &made)
 	if rest.Status(err) == http.StatusConflict {
 		err = fmt.Errorf("%w: %w", forge.ErrExists, err)
 	}
@@ -219,7 +219,7 @@ func (r *Repo) Merge(ctx context.Context, number int, m forge.Merge) (string, er
 		"Do": string(m.Method), "head_commit_id": m.Head,
 		"MergeTitleField": title, "MergeMessageField": strings.TrimSpace(more),
 	}
-	err := r.send(ctx, http.MethodPost, r.path("pulls", number, "merge"), body, nil)
+	err := r.below.Send(ctx, http.MethodPost, r.below.Path("pulls", number, "merge"), body, nil)
 	switch {
 	case rest.Status(err) == http.StatusConflict && rest.Says(err, "out of date"):
 		err = fmt.Errorf("%w: %w", forge.ErrMoved, err)

@@ -30,7 +30,7 @@ func (r *Repo) Deploy(ctx context.Context, d forge.Deployment) error {
 
 func (r *Repo) deploy(ctx context.Context, d forge.Deployment) error {
 	query := url.Values{"environment": {d.Environment}, "sha": {d.Commit}}
-	there, err := list(ctx, r, r.path("deployments"), query, deployment.key, nil)
+	there, err := list(ctx, r, r.below.Path("deployments"), query, deployment.key, nil)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (r *Repo) deploy(ctx context.Context, d forge.Deployment) error {
 			"ref": d.Commit, "environment": d.Environment, "transient_environment": d.Transient,
 			"production_environment": false, "auto_merge": false, "required_contexts": []string{},
 		}
-		if err := r.send(ctx, http.MethodPost, r.path("deployments"), body, &one); err != nil {
+		if err := r.below.Send(ctx, http.MethodPost, r.below.Path("deployments"), body, &one); err != nil {
 			return err
 		}
 	}
@@ -58,19 +58,19 @@ func (r *Repo) deployStatus(ctx context.Context, id int64, state, address string
 		State string `json:"state"`
 		URL   string `json:"environment_url"`
 	}
-	path := r.path("deployments", id, "statuses")
-	if err := r.client.JSON(ctx, rest.Request{Path: path, Query: url.Values{"per_page": {"1"}}}, &newest); err != nil {
+	path := r.below.Path("deployments", id, "statuses")
+	if err := r.below.Client.JSON(ctx, rest.Request{Path: path, Query: url.Values{"per_page": {"1"}}}, &newest); err != nil {
 		return err
 	}
 	if len(newest) > 0 && newest[0].State == state && newest[0].URL == address {
 		return nil
 	}
-	return r.send(ctx, http.MethodPost, path, map[string]any{"state": state, "environment_url": address, "auto_inactive": true}, nil)
+	return r.below.Send(ctx, http.MethodPost, path, map[string]any{"state": state, "environment_url": address, "auto_inactive": true}, nil)
 }
 
 // Retire implements forge.Deployer: every deployment in the environment is inactive.
 func (r *Repo) Retire(ctx context.Context, environment string) error {
-	there, err := list(ctx, r, r.path("deployments"), url.Values{"environment": {environment}}, deployment.key, nil)
+	there, err := list(ctx, r, r.below.Path("deployments"), url.Values{"environment": {environment}}, deployment.key, nil)
 	if err != nil {
 		return fmt.Errorf("retire the environment %s: %w", environment, err)
 	}

@@ -24,9 +24,8 @@ const (
 
 // Repo is one repository. It implements forge.Forge and forge.Deployer.
 type Repo struct {
-	client *rest.Client
-	at     string // /repos/OWNER/NAME, escaped
-	login  func(context.Context) (string, error)
+	below rest.Below // /repos/OWNER/NAME
+	login func(context.Context) (string, error)
 
 	mu   sync.Mutex
 	self string
@@ -44,25 +43,7 @@ func New(client *rest.Client, repository string, login func(context.Context) (st
 	if !ok || owner == "" || name == "" || strings.Contains(name, "/") {
 		return nil, fmt.Errorf("repository %q on GitHub: it has to be OWNER/NAME", repository)
 	}
-	return &Repo{client: client, at: "/repos/" + url.PathEscape(owner) + "/" + url.PathEscape(name), login: login}, nil
-}
-
-// path is below the repository; its parts are escaped.
-func (r *Repo) path(parts ...any) string {
-	p := r.at
-	for _, part := range parts {
-		p += "/" + url.PathEscape(fmt.Sprint(part))
-	}
-	return p
-}
-
-func (r *Repo) send(ctx context.Context, method, path string, body, into any) error {
-	req := rest.Request{Method: method, Path: path, Body: body}
-	if into == nil {
-		_, err := r.client.Do(ctx, req)
-		return err
-	}
-	return r.client.JSON(ctx, req, into)
+	return &Repo{below: rest.Below{Client: client, At: "/repos/" + url.PathEscape(owner) + "/" + url.PathEscape(name)}, login: login}, nil
 }
 
 // list is a list of one page or more.
@@ -71,20 +52,20 @@ func list[T any](ctx context.Context, r *Repo, path string, query url.Values, ke
 	for k, v := range query {
 		q[k] = v
 	}
-	return rest.List(ctx, r.client, rest.Listing[T]{Path: path, Query: q, Size: pageSize, Key: key, Decode: decode})
+	return rest.List(ctx, r.below.Client, rest.Listing[T]{Path: path, Query: q, Size: pageSize, Key: key, Decode: decode})
 }
 
 // Pulls implements forge.Forge.
 func (r *Repo) Pulls(ctx context.Context, base string) object.Set[int, forge.PullRequest] {
 	query := url.Values{"state": {"open"}, "base": {base}, "sort": {"created"}, "direction": {"asc"}}
-	all, err := list(ctx, r, r.path("pulls"), query, func(p forge.PullRequest) string { return strconv.Itoa(p.Number) }, decodePulls)
+	all, err := list(ctx, r, r.below.Path("pulls"), query, func(p forge.PullRequest) string { return strconv.Itoa(p.Number) }, decodePulls)
 	return forge.Keep("open pull requests", all, err, func(_ int, p forge.PullRequest) int { return p.Number })
 }
 
 // Pull implements forge.Forge.
 func (r *Repo) Pull(ctx context.Context, number int) (forge.PullRequest, error) {
 	var p pull
-	if err := r.send(ctx, "", r.path("pulls", number), nil, &p); err != nil {
+	if err := r.below.Send(ctx, "", r.below.Path("pulls", number), nil, &p); err != nil {
 		return forge.PullRequest{}, fmt.Errorf("get pull request %d: %w", number, found(err))
 	}
 	return p.value()
@@ -92,7 +73,7 @@ func (r *Repo) Pull(ctx context.Context, number int) (forge.PullRequest, error) 
 
 // Files implements forge.Forge. GitHub lists at most 3000: more are unknown.
 func (r *Repo) Files(ctx context.Context, pull forge.PullRequest) object.Set[string, forge.File] {
-	all, err := list(ctx, r, r.path("pulls", pull.Number, "files"), nil, func(f forge.File) string { return f.Path }, decodeFiles)
+	all, err := list(ctx, r, r.below.Path("pulls", pull.Number, "files"), nil, func(f forge.File) string { return f.Path }, decodeFiles)
 	var now forge.PullRequest
 	if err == nil {
 		now, err = r.Pull(ctx, pull.Number)
@@ -105,7 +86,7 @@ func (r *Repo) Files(ctx context.Context, pull forge.PullRequest) object.Set[str
 
 // Reviews implements forge.Forge.
 func (r *Repo) Reviews(ctx context.Context, number int) object.Set[int, forge.Review] {
-	all, err := list(ctx, r, r.path("pulls", number, "reviews"), nil, review.key, nil)
+	all, err := list(ctx, r, r.below.Path("pulls", number, "reviews"), nil, review.key, nil)
 	out := make([]forge.Review, 0, len(all))
 	for _, v := range all {
 		if one, ok := v.value(); ok {
@@ -117,13 +98,13 @@ func (r *Repo) Reviews(ctx context.Context, number int) object.Set[int, forge.Re
 
 // Statuses implements forge.Forge.
 func (r *Repo) Statuses(ctx context.Context, commit string) object.Set[string, forge.Status] {
-	all, err := list(ctx, r, r.path("commits", commit, "status"), nil, func(s forge.Status) string { return s.Context }, decodeStatuses)
+	all, err := list(ctx, r, r.below.Path("commits", commit, "status"), nil, func(s forge.Status) string { return s.Context }, decodeStatuses)
 	return forge.Keep("statuses", all, err, func(_ int, s forge.Status) string { return s.Context })
 }
 
 // LabelEvents implements forge.Forge.
 func (r *Repo) LabelEvents(ctx context.Context, number int) object.Set[int, forge.LabelEvent] {
-	all, err := list(ctx, r, r.path("issues", number, "events"), nil, event.key, nil)
+	all, err := list(ctx, r, r.below.Path("issues", number, "events"), nil, event.key, nil)
 	var out []forge.LabelEvent
 	for _, e := range all {
 		if e.Event == "labeled" || e.Event == "unlabeled" {
@@ -138,7 +119,7 @@ func (r *Repo) Access(ctx context.Context, user string) (forge.Access, error) {
 	var got struct {
 		Permission string `json:"permission"`
 	}
-	if err := r.send(ctx, "", r.path("collaborators", user, "permission"), nil, &got); err != nil {
+	if err := r.below.Send(ctx, "", r.below.Path("collaborators", user, "permission"), nil, &got); err != nil {
 		return forge.AccessNone, fmt.Errorf("ask what %q may do: %w", user, found(err))
 	}
 	switch got.Permission {
@@ -164,7 +145,7 @@ func (r *Repo) Member(ctx context.Context, group, user string) (bool, error) {
 		State string `json:"state"`
 	}
 	path := "/orgs/" + url.PathEscape(organization) + "/teams/" + url.PathEscape(name) + "/memberships/" + url.PathEscape(user)
-	if err := r.send(ctx, "", path, nil, &got); err != nil {
+	if err := r.below.Send(ctx, "", path, nil, &got); err != nil {
 		if rest.Status(err) == http.StatusNotFound {
 			return false, nil
 		}
@@ -180,7 +161,7 @@ func (r *Repo) SetStatus(ctx context.Context, commit string, s forge.Status) err
 		return nil
 	}
 	body := map[string]string{"context": s.Context, "state": string(s.State), "description": s.Description, "target_url": s.URL}
-	if err := r.send(ctx, http.MethodPost, r.path("statuses", commit), body, nil); err != nil {
+	if err := r.below.Send(ctx, http.MethodPost, r.below.Path("statuses", commit), body, nil); err != nil {
 		return fmt.Errorf("set the status %s of %.12s: %w", s.Context, commit, found(err))
 	}
 	return nil
@@ -188,7 +169,7 @@ func (r *Repo) SetStatus(ctx context.Context, commit string, s forge.Status) err
 
 // RemoveLabel implements forge.Forge.
 func (r *Repo) RemoveLabel(ctx context.Context, number int, label string) error {
-	err := r.send(ctx, http.MethodDelete, r.path("issues", number, "labels", label), nil, nil)
+	err := r.below.Send(ctx, http.MethodDelete, r.below.Path("issues", number, "labels", label), nil, nil)
 	if err == nil || rest.Status(err) == http.StatusNotFound && rest.Says(err, "label does not exist") {
 		return nil
 	}
@@ -216,7 +197,7 @@ func (r *Repo) whoami(ctx context.Context) (string, error) {
 		return self, err
 	}
 	var me user
-	if err := r.send(ctx, "", "/user", nil, &me); err != nil {
+	if err := r.below.Send(ctx, "", "/user", nil, &me); err != nil {
 		return "", err
 	}
 	if me.Login == "" {

@@ -35,7 +35,7 @@ func (b board) Notes(ctx context.Context, number int) object.Set[int64, forge.No
 		User user   `json:"user"`
 		Body string `json:"body"`
 	}
-	all, err := list(ctx, b.Repo, b.path("issues", number, "comments"), nil, func(n note) string { return strconv.FormatInt(n.ID, 10) }, nil)
+	all, err := list(ctx, b.Repo, b.below.Path("issues", number, "comments"), nil, func(n note) string { return strconv.FormatInt(n.ID, 10) }, nil)
 	notes := make([]forge.Note, 0, len(all))
 	for _, n := range all {
 		notes = append(notes, forge.Note{ID: n.ID, Author: n.User.Login, Body: n.Body})
@@ -44,15 +44,15 @@ func (b board) Notes(ctx context.Context, number int) object.Set[int64, forge.No
 }
 
 func (b board) Write(ctx context.Context, number int, body string) error {
-	return b.send(ctx, http.MethodPost, b.path("issues", number, "comments"), map[string]string{"body": body}, nil)
+	return b.below.Send(ctx, http.MethodPost, b.below.Path("issues", number, "comments"), map[string]string{"body": body}, nil)
 }
 
 func (b board) Rewrite(ctx context.Context, _ int, id int64, body string) error {
-	return b.send(ctx, http.MethodPatch, b.path("issues", "comments", id), map[string]string{"body": body}, nil)
+	return b.below.Send(ctx, http.MethodPatch, b.below.Path("issues", "comments", id), map[string]string{"body": body}, nil)
 }
 
 func (b board) Erase(ctx context.Context, _ int, id int64) error {
-	return b.send(ctx, http.MethodDelete, b.path("issues", "comments", id), nil, nil)
+	return b.below.Send(ctx, http.MethodDelete, b.below.Path("issues", "comments", id), nil, nil)
 }
 
 type ref struct {
@@ -63,9 +63,9 @@ type ref struct {
 
 // refPath is where a branch's reference is; the slashes of its name stay.
 func (r *Repo) refPath(kind, name string) string {
-	path := r.path("git", kind, "heads")
+	path := r.below.Path("git", kind, "heads")
 	for part := range strings.SplitSeq(name, "/") {
-		path += strings.TrimPrefix(r.path(part), r.at)
+		path += strings.TrimPrefix(r.below.Path(part), r.below.At)
 	}
 	return path
 }
@@ -73,10 +73,10 @@ func (r *Repo) refPath(kind, name string) string {
 // CreateBranch implements forge.Forge.
 func (r *Repo) CreateBranch(ctx context.Context, name, commit string) error {
 	body := map[string]string{"ref": "refs/heads/" + name, "sha": commit}
-	err := r.send(ctx, http.MethodPost, r.path("git", "refs"), body, nil)
+	err := r.below.Send(ctx, http.MethodPost, r.below.Path("git", "refs"), body, nil)
 	if rest.Status(err) == http.StatusUnprocessableEntity {
 		var there ref
-		if seen := r.send(ctx, "", r.refPath("ref", name), nil, &there); seen == nil {
+		if seen := r.below.Send(ctx, "", r.refPath("ref", name), nil, &there); seen == nil {
 			if there.Object.SHA == commit {
 				return nil
 			}
@@ -101,7 +101,7 @@ func (r *Repo) Commit(ctx context.Context, c forge.Change) (string, error) {
 
 func (r *Repo) commit(ctx context.Context, c forge.Change) (string, error) {
 	var there ref
-	if err := r.send(ctx, "", r.refPath("ref", c.Branch), nil, &there); err != nil {
+	if err := r.below.Send(ctx, "", r.refPath("ref", c.Branch), nil, &there); err != nil {
 		return "", found(err)
 	}
 	if there.Object.SHA != c.Onto {
@@ -112,7 +112,7 @@ func (r *Repo) commit(ctx context.Context, c forge.Change) (string, error) {
 			SHA string `json:"sha"`
 		} `json:"tree"`
 	}
-	if err := r.send(ctx, "", r.path("git", "commits", c.Onto), nil, &base); err != nil {
+	if err := r.below.Send(ctx, "", r.below.Path("git", "commits", c.Onto), nil, &base); err != nil {
 		return "", err
 	}
 	tree, err := r.tree(ctx, base.Tree.SHA, c)
@@ -123,10 +123,10 @@ func (r *Repo) commit(ctx context.Context, c forge.Change) (string, error) {
 		SHA string `json:"sha"`
 	}
 	body := map[string]any{"message": c.Message, "tree": tree, "parents": []string{c.Onto}}
-	if err := r.send(ctx, http.MethodPost, r.path("git", "commits"), body, &made); err != nil {
+	if err := r.below.Send(ctx, http.MethodPost, r.below.Path("git", "commits"), body, &made); err != nil {
 		return "", err
 	}
-	err = r.send(ctx, http.MethodPatch, r.refPath("refs", c.Branch), map[string]any{"sha": made.SHA, "force": false}, nil)
+	err = r.below.Send(ctx, http.MethodPatch, r.refPath("refs", c.Branch), map[string]any{"sha": made.SHA, "force": false}, nil)
 	if rest.Says(err, "fast forward") || rest.Says(err, "does not exist") {
 		err = fmt.Errorf("%w: %w", forge.ErrMoved, err)
 	}
@@ -147,7 +147,7 @@ func (r *Repo) tree(ctx context.Context, base string, c forge.Change) (string, e
 	var entries []entry
 	for _, path := range slices.Sorted(maps.Keys(c.Write)) {
 		blob := map[string]string{"content": base64.StdEncoding.EncodeToString(c.Write[path]), "encoding": "base64"}
-		if err := r.send(ctx, http.MethodPost, r.path("git", "blobs"), blob, &made); err != nil {
+		if err := r.below.Send(ctx, http.MethodPost, r.below.Path("git", "blobs"), blob, &made); err != nil {
 			return "", fmt.Errorf("write %s: %w", path, err)
 		}
 		sha := made.SHA
@@ -159,7 +159,7 @@ func (r *Repo) tree(ctx context.Context, base string, c forge.Change) (string, e
 	if len(entries) == 0 {
 		return "", errors.New("it changes nothing")
 	}
-	err := r.send(ctx, http.MethodPost, r.path("git", "trees"), map[string]any{"base_tree": base, "tree": entries}, &made)
+	err := r.below.Send(ctx, http.MethodPost, r.below.Path("git", "trees"), map[string]any{"base_tree": base, "tree": entries}, &made)
 	return made.SHA, err
 }
 
@@ -167,7 +167,7 @@ func (r *Repo) tree(ctx context.Context, base string, c forge.Change) (string, e
 func (r *Repo) CreatePull(ctx context.Context, p forge.Proposal) (forge.PullRequest, error) {
 	var made pull
 	body := map[string]string{"title": p.Title, "body": p.Body, "head": p.Head, "base": p.Base}
-	err := r.send(ctx, http.MethodPost, r.path("pulls"), body, &made)
+	err := r.below.Send(ctx, http.MethodPost, r.below.Path("pulls"), body, &made)
 	if rest.Status(err) == http.StatusUnprocessableEntity && rest.Says(err, "already exists") {
 		err = fmt.Errorf("%w: %w", forge.ErrExists, err)
 	}
@@ -188,8 +188,8 @@ func (r *Repo) Merge(ctx context.Context, number int, m forge.Merge) (string, er
 		SHA    string `json:"sha"`
 		Merged bool   `json:"merged"`
 	}
-	req := rest.Request{Method: http.MethodPut, Path: r.path("pulls", number, "merge"), Body: body, Once: true}
-	err := r.client.JSON(ctx, req, &made)
+	req := rest.Request{Method: http.MethodPut, Path: r.below.Path("pulls", number, "merge"), Body: body, Once: true}
+	err := r.below.Client.JSON(ctx, req, &made)
 	switch {
 	case rest.Status(err) == http.StatusConflict:
 		err = fmt.Errorf("%w: %w", forge.ErrMoved, err)

@@ -34,7 +34,7 @@ func (r *Repo) Deploy(ctx context.Context, d forge.Deployment) error {
 }
 
 func (r *Repo) environments(ctx context.Context, name string) ([]environment, error) {
-	return list(ctx, r, r.path("environments"), url.Values{"name": {name}}, environment.key, nil)
+	return list(ctx, r, r.below.Path("environments"), url.Values{"name": {name}}, environment.key, nil)
 }
 
 func (r *Repo) expose(ctx context.Context, d forge.Deployment) error {
@@ -50,9 +50,9 @@ func (r *Repo) expose(ctx context.Context, d forge.Deployment) error {
 		if d.URL != "" {
 			body["external_url"] = d.URL
 		}
-		return r.send(ctx, http.MethodPost, r.path("environments"), body, nil)
+		return r.below.Send(ctx, http.MethodPost, r.below.Path("environments"), body, nil)
 	case d.URL != "" && there[0].URL != d.URL:
-		return r.send(ctx, http.MethodPut, r.path("environments", there[0].ID), map[string]string{"external_url": d.URL}, nil)
+		return r.below.Send(ctx, http.MethodPut, r.below.Path("environments", there[0].ID), map[string]string{"external_url": d.URL}, nil)
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (r *Repo) deploy(ctx context.Context, d forge.Deployment) error {
 		Status string `json:"status"`
 	}
 	query := url.Values{"environment": {d.Environment}, "order_by": {"id"}, "sort": {"desc"}, "per_page": {"1"}}
-	if err := r.client.JSON(ctx, rest.Request{Path: r.path("deployments"), Query: query}, &newest); err != nil {
+	if err := r.below.Client.JSON(ctx, rest.Request{Path: r.below.Path("deployments"), Query: query}, &newest); err != nil {
 		return err
 	}
 	state := states[d.State]
@@ -73,10 +73,10 @@ func (r *Repo) deploy(ctx context.Context, d forge.Deployment) error {
 	case len(newest) > 0 && newest[0].SHA == d.Commit && newest[0].Status == state:
 		return nil
 	case len(newest) > 0 && newest[0].SHA == d.Commit && newest[0].Status == "running":
-		return r.send(ctx, http.MethodPut, r.path("deployments", newest[0].ID), map[string]string{"status": state}, nil)
+		return r.below.Send(ctx, http.MethodPut, r.below.Path("deployments", newest[0].ID), map[string]string{"status": state}, nil)
 	}
 	body := map[string]any{"environment": d.Environment, "sha": d.Commit, "ref": d.Ref, "tag": false, "status": state}
-	return r.send(ctx, http.MethodPost, r.path("deployments"), body, nil)
+	return r.below.Send(ctx, http.MethodPost, r.below.Path("deployments"), body, nil)
 }
 
 // Retire implements forge.Deployer.
@@ -84,7 +84,7 @@ func (r *Repo) Retire(ctx context.Context, name string) error {
 	there, err := r.environments(ctx, name)
 	for _, e := range there {
 		if err == nil && e.State != "stopped" {
-			err = r.send(ctx, http.MethodPost, r.path("environments", e.ID, "stop"), nil, nil)
+			err = r.below.Send(ctx, http.MethodPost, r.below.Path("environments", e.ID, "stop"), nil, nil)
 		}
 	}
 	if err != nil {

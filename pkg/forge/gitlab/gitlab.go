@@ -24,8 +24,7 @@ const (
 
 // Repo is one project. It implements forge.Forge and forge.Deployer.
 type Repo struct {
-	client *rest.Client
-	at     string // /api/v4/projects/ID, escaped
+	below rest.Below // /api/v4/projects/ID
 
 	mu   sync.Mutex
 	self string
@@ -36,25 +35,7 @@ func New(client *rest.Client, project string) (*Repo, error) {
 	if !strings.Contains(project, "/") || strings.Contains("/"+project+"/", "//") {
 		return nil, fmt.Errorf("project %q on GitLab: it has to be GROUP/NAME", project)
 	}
-	return &Repo{client: client, at: "/api/v4/projects/" + url.PathEscape(project)}, nil
-}
-
-// path is below the project; its parts are escaped, slashes too.
-func (r *Repo) path(parts ...any) string {
-	p := r.at
-	for _, part := range parts {
-		p += "/" + url.PathEscape(fmt.Sprint(part))
-	}
-	return p
-}
-
-func (r *Repo) send(ctx context.Context, method, path string, body, into any) error {
-	req := rest.Request{Method: method, Path: path, Body: body}
-	if into == nil {
-		_, err := r.client.Do(ctx, req)
-		return err
-	}
-	return r.client.JSON(ctx, req, into)
+	return &Repo{below: rest.Below{Client: client, At: "/api/v4/projects/" + url.PathEscape(project)}}, nil
 }
 
 // list is a list of one page or more. GitLab counts only what is below 10,000.
@@ -63,20 +44,20 @@ func list[T any](ctx context.Context, r *Repo, path string, query url.Values, ke
 	for k, v := range query {
 		q[k] = v
 	}
-	return rest.List(ctx, r.client, rest.Listing[T]{Path: path, Query: q, Size: pageSize, Total: "X-Total", Key: key, Decode: decode})
+	return rest.List(ctx, r.below.Client, rest.Listing[T]{Path: path, Query: q, Size: pageSize, Total: "X-Total", Key: key, Decode: decode})
 }
 
 // Pulls implements forge.Forge.
 func (r *Repo) Pulls(ctx context.Context, base string) object.Set[int, forge.PullRequest] {
 	query := url.Values{"state": {"opened"}, "target_branch": {base}, "order_by": {"created_at"}, "sort": {"asc"}}
-	all, err := list(ctx, r, r.path("merge_requests"), query, func(p forge.PullRequest) string { return strconv.Itoa(p.Number) }, decodePulls)
+	all, err := list(ctx, r, r.below.Path("merge_requests"), query, func(p forge.PullRequest) string { return strconv.Itoa(p.Number) }, decodePulls)
 	return forge.Keep("open merge requests", all, err, func(_ int, p forge.PullRequest) int { return p.Number })
 }
 
 // Pull implements forge.Forge.
 func (r *Repo) Pull(ctx context.Context, number int) (forge.PullRequest, error) {
 	var p pull
-	if err := r.send(ctx, "", r.path("merge_requests", number), nil, &p); err != nil {
+	if err := r.below.Send(ctx, "", r.below.Path("merge_requests", number), nil, &p); err != nil {
 		return forge.PullRequest{}, fmt.Errorf("get merge request %d: %w", number, found(err))
 	}
 	return p.value()
@@ -84,7 +65,7 @@ func (r *Repo) Pull(ctx context.Context, number int) (forge.PullRequest, error) 
 
 // Files implements forge.Forge. Where GitLab stopped counting, they are unknown.
 func (r *Repo) Files(ctx context.Context, pull forge.PullRequest) object.Set[string, forge.File] {
-	all, err := list(ctx, r, r.path("merge_requests", pull.Number, "diffs"), nil, func(f forge.File) string { return f.Path }, decodeFiles)
+	all, err := list(ctx, r, r.below.Path("merge_requests", pull.Number, "diffs"), nil, func(f forge.File) string { return f.Path }, decodeFiles)
 	var now forge.PullRequest
 	if err == nil {
 		now, err = r.Pull(ctx, pull.Number)
@@ -106,16 +87,16 @@ func (r *Repo) Reviews(ctx context.Context, number int) object.Set[int, forge.Re
 }
 
 func (r *Repo) reviews(ctx context.Context, number int) ([]forge.Review, error) {
-	versions, err := list(ctx, r, r.path("merge_requests", number, "versions"), nil, version.key, nil)
+	versions, err := list(ctx, r, r.below.Path("merge_requests", number, "versions"), nil, version.key, nil)
 	if err != nil {
 		return nil, err
 	}
-	reviewers, err := list(ctx, r, r.path("merge_requests", number, "reviewers"), nil, reviewer.key, nil)
+	reviewers, err := list(ctx, r, r.below.Path("merge_requests", number, "reviewers"), nil, reviewer.key, nil)
 	if err != nil {
 		return nil, err
 	}
 	var got approvals
-	if err := r.send(ctx, "", r.path("merge_requests", number, "approvals"), nil, &got); err != nil {
+	if err := r.below.Send(ctx, "", r.below.Path("merge_requests", number, "approvals"), nil, &got); err != nil {
 		return nil, err
 	}
 	return got.reviews(reviewers, versions)
@@ -123,14 +104,14 @@ func (r *Repo) reviews(ctx context.Context, number int) ([]forge.Review, error) 
 
 // Statuses implements forge.Forge.
 func (r *Repo) Statuses(ctx context.Context, commit string) object.Set[string, forge.Status] {
-	all, err := list(ctx, r, r.path("repository", "commits", commit, "statuses"), nil, status.key, nil)
+	all, err := list(ctx, r, r.below.Path("repository", "commits", commit, "statuses"), nil, status.key, nil)
 	out := newest(all)
 	return forge.Keep("statuses", out, err, func(_ int, s forge.Status) string { return s.Context })
 }
 
 // LabelEvents implements forge.Forge.
 func (r *Repo) LabelEvents(ctx context.Context, number int) object.Set[int, forge.LabelEvent] {
-	all, err := list(ctx, r, r.path("merge_requests", number, "resource_label_events"), nil, event.key, nil)
+	all, err := list(ctx, r, r.below.Path("merge_requests", number, "resource_label_events"), nil, event.key, nil)
 	out := make([]forge.LabelEvent, 0, len(all))
 	for _, e := range all {
 		out = append(out, forge.LabelEvent{Label: e.Label.Name, Actor: e.User.Name, Added: e.Action == "add", Time: e.Created})
@@ -157,13 +138,13 @@ func (r *Repo) access(ctx context.Context, name string) (forge.Access, error) {
 		ID         int64  `json:"id"`
 		Visibility string `json:"visibility"`
 	}
-	if err := r.send(ctx, "", r.at, nil, &project); err != nil {
+	if err := r.below.Send(ctx, "", r.below.At, nil, &project); err != nil {
 		return 0, err
 	}
 	var member struct {
 		Level int `json:"access_level"`
 	}
-	err = r.send(ctx, "", r.path("members", "all", who.ID), nil, &member)
+	err = r.below.Send(ctx, "", r.below.Path("members", "all", who.ID), nil, &member)
 	switch {
 	case rest.Status(err) != http.StatusNotFound && err != nil:
 		return 0, err
@@ -182,7 +163,7 @@ func (r *Repo) access(ctx context.Context, name string) (forge.Access, error) {
 // user finds an account by its name; ErrNotFound if there is none.
 func (r *Repo) user(ctx context.Context, name string) (user, error) {
 	var users []user
-	if err := r.client.JSON(ctx, rest.Request{Path: "/api/v4/users", Query: url.Values{"username": {name}}}, &users); err != nil {
+	if err := r.below.Client.JSON(ctx, rest.Request{Path: "/api/v4/users", Query: url.Values{"username": {name}}}, &users); err != nil {
 		return user{}, err
 	}
 	if len(users) != 1 || !strings.EqualFold(users[0].Name, name) || users[0].ID <= 0 {
@@ -200,7 +181,7 @@ func (r *Repo) Member(ctx context.Context, group, name string) (bool, error) {
 			State string `json:"state"`
 		}
 		path := fmt.Sprintf("/api/v4/groups/%s/members/all/%d", url.PathEscape(group), who.ID)
-		if err = r.send(ctx, "", path, nil, &got); err == nil {
+		if err = r.below.Send(ctx, "", path, nil, &got); err == nil {
 			return got.ID == who.ID && got.State == "active", nil
 		}
 	}
@@ -226,7 +207,7 @@ func (r *Repo) whoami(ctx context.Context) (string, error) {
 		return r.self, nil
 	}
 	var me user
-	if err := r.send(ctx, "", "/api/v4/user", nil, &me); err != nil {
+	if err := r.below.Send(ctx, "", "/api/v4/user", nil, &me); err != nil {
 		return "", err
 	}
 	if me.Name == "" {

@@ -29,7 +29,7 @@ func (r *Repo) SetStatus(ctx context.Context, commit string, s forge.Status) err
 		return nil
 	}
 	body := map[string]string{"name": s.Context, "state": state, "description": s.Description, "target_url": s.URL}
-	err = r.send(ctx, http.MethodPost, r.path("statuses", commit), body, nil)
+	err = r.below.Send(ctx, http.MethodPost, r.below.Path("statuses", commit), body, nil)
 	if rest.Says(err, "cannot transition") && known && was.State == s.State {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (b board) Notes(ctx context.Context, number int) object.Set[int64, forge.No
 		System bool   `json:"system"`
 	}
 	query := url.Values{"order_by": {"created_at"}, "sort": {"asc"}}
-	all, err := list(ctx, b.Repo, b.path("merge_requests", number, "notes"), query, func(n note) string { return strconv.FormatInt(n.ID, 10) }, nil)
+	all, err := list(ctx, b.Repo, b.below.Path("merge_requests", number, "notes"), query, func(n note) string { return strconv.FormatInt(n.ID, 10) }, nil)
 	var notes []forge.Note
 	for _, n := range all {
 		if !n.System {
@@ -71,15 +71,15 @@ func (b board) Notes(ctx context.Context, number int) object.Set[int64, forge.No
 }
 
 func (b board) Write(ctx context.Context, number int, body string) error {
-	return b.send(ctx, http.MethodPost, b.path("merge_requests", number, "notes"), map[string]string{"body": body}, nil)
+	return b.below.Send(ctx, http.MethodPost, b.below.Path("merge_requests", number, "notes"), map[string]string{"body": body}, nil)
 }
 
 func (b board) Rewrite(ctx context.Context, number int, id int64, body string) error {
-	return b.send(ctx, http.MethodPut, b.path("merge_requests", number, "notes", id), map[string]string{"body": body}, nil)
+	return b.below.Send(ctx, http.MethodPut, b.below.Path("merge_requests", number, "notes", id), map[string]string{"body": body}, nil)
 }
 
 func (b board) Erase(ctx context.Context, number int, id int64) error {
-	return b.send(ctx, http.MethodDelete, b.path("merge_requests", number, "notes", id), nil, nil)
+	return b.below.Send(ctx, http.MethodDelete, b.below.Path("merge_requests", number, "notes", id), nil, nil)
 }
 
 // RemoveLabel implements forge.Forge.
@@ -89,7 +89,7 @@ func (r *Repo) RemoveLabel(ctx context.Context, number int, label string) error 
 		return nil
 	}
 	if err == nil {
-		err = r.send(ctx, http.MethodPut, r.path("merge_requests", number), map[string]string{"remove_labels": label}, nil)
+		err = r.below.Send(ctx, http.MethodPut, r.below.Path("merge_requests", number), map[string]string{"remove_labels": label}, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("take label %q off merge request %d: %w", label, number, found(err))
@@ -104,7 +104,7 @@ func (r *Repo) head(ctx context.Context, branch string) (string, error) {
 			ID string `json:"id"`
 		} `json:"commit"`
 	}
-	if err := r.send(ctx, "", r.path("repository", "branches", branch), nil, &there); err != nil {
+	if err := r.below.Send(ctx, "", r.below.Path("repository", "branches", branch), nil, &there); err != nil {
 		return "", found(err)
 	}
 	return there.Commit.ID, forge.CommitName(there.Commit.ID)
@@ -113,7 +113,7 @@ func (r *Repo) head(ctx context.Context, branch string) (string, error) {
 // CreateBranch implements forge.Forge.
 func (r *Repo) CreateBranch(ctx context.Context, name, commit string) error {
 	body := map[string]string{"branch": name, "ref": commit}
-	err := r.send(ctx, http.MethodPost, r.path("repository", "branches"), body, nil)
+	err := r.below.Send(ctx, http.MethodPost, r.below.Path("repository", "branches"), body, nil)
 	if rest.Status(err) == http.StatusBadRequest {
 		if at, seen := r.head(ctx, name); seen == nil {
 			if at == commit {
@@ -175,7 +175,7 @@ func (r *Repo) commit(ctx context.Context, c forge.Change) (string, error) {
 		Parents []string `json:"parent_ids"`
 	}
 	body := map[string]any{"branch": c.Branch, "commit_message": c.Message, "actions": actions}
-	err = r.send(ctx, http.MethodPost, r.path("repository", "commits"), body, &made)
+	err = r.below.Send(ctx, http.MethodPost, r.below.Path("repository", "commits"), body, &made)
 	switch {
 	case rest.Says(err, "changed since") || rest.Says(err, "already exists") || rest.Says(err, "doesn't exist"):
 		return "", fmt.Errorf("%w: %w", forge.ErrMoved, err)
@@ -189,7 +189,7 @@ func (r *Repo) commit(ctx context.Context, c forge.Change) (string, error) {
 
 // last is the commit that last touched a file, as of another, and whether it is there.
 func (r *Repo) last(ctx context.Context, commit, path string) (string, bool, error) {
-	answer, err := r.client.Do(ctx, rest.Request{Method: http.MethodHead, Path: r.path("repository", "files", path), Query: url.Values{"ref": {commit}}})
+	answer, err := r.below.Client.Do(ctx, rest.Request{Method: http.MethodHead, Path: r.below.Path("repository", "files", path), Query: url.Values{"ref": {commit}}})
 	if rest.Status(err) == http.StatusNotFound {
 		return "", false, nil
 	}
@@ -200,7 +200,7 @@ func (r *Repo) last(ctx context.Context, commit, path string) (string, bool, err
 func (r *Repo) CreatePull(ctx context.Context, p forge.Proposal) (forge.PullRequest, error) {
 	var made pull
 	body := map[string]string{"title": p.Title, "description": p.Body, "source_branch": p.Head, "target_branch": p.Base}
-	err := r.send(ctx, http.MethodPost, r.path("merge_requests"), body, &made)
+	err := r.below.Send(ctx, http.MethodPost, r.below.Path("merge_requests"), body, &made)
 	if rest.Status(err) == http.StatusConflict {
 		err = fmt.Errorf("%w: %w", forge.ErrExists, err)
 	}
@@ -217,7 +217,7 @@ func (r *Repo) Merge(ctx context.Context, number int, m forge.Merge) (string, er
 		body["merge_commit_message"], body["squash_commit_message"] = m.Message, m.Message
 	}
 	var made pull
-	err := r.client.JSON(ctx, rest.Request{Method: http.MethodPut, Path: r.path("merge_requests", number, "merge"), Body: body, Once: true}, &made)
+	err := r.below.Client.JSON(ctx, rest.Request{Method: http.MethodPut, Path: r.below.Path("merge_requests", number, "merge"), Body: body, Once: true}, &made)
 	switch rest.Status(err) {
 	case http.StatusConflict:
 		err = fmt.Errorf("%w: %w", forge.ErrMoved, err)
