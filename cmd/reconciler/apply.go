@@ -26,7 +26,8 @@ import (
 
 func newApply(a *app) *cobra.Command {
 	var sel selector
-	var rev, kubeconfig, file, keys string
+	var to reach
+	var rev, file, keys string
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "apply",
@@ -38,19 +39,19 @@ runs, merging is the way; apply is for the time before there is one.`,
   reconciler apply --rev v1.4.0 --yes`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.apply(cmd.Context(), sel, rev, kubeconfig, file, keys, yes)
+			return a.apply(cmd.Context(), sel, to, rev, file, keys, yes)
 		},
 	}
 	sel.flags(cmd)
 	cmd.Flags().StringVar(&rev, "rev", "HEAD", "the revision to apply")
-	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
+	to.flags(cmd)
 	cmd.Flags().StringVar(&file, "journal", "", "file that takes down what was done and why (default: in the user's cache folder)")
 	cmd.Flags().StringVar(&keys, "age-key-file", "", "file with the age keys that open the encrypted files beside services")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
 
-func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig, file, keys string, yes bool) error {
+func (a *app) apply(ctx context.Context, sel selector, to reach, rev, file, keys string, yes bool) error {
 	w, err := a.open()
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func (a *app) apply(ctx context.Context, sel selector, rev, kubeconfig, file, ke
 	})
 	defer j.Close()
 	ledger := audit.New(j, nil)
-	live, err := a.dialAll(ctx, f, sel, kubeconfig, ledger)
+	live, err := to.dialAll(ctx, f, sel, ledger)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,8 @@ import (
 
 func newDrift(a *app) *cobra.Command {
 	var sel selector
-	var rev, output, kubeconfig string
+	var to reach
+	var rev, output string
 	cmd := &cobra.Command{
 		Use:   "drift",
 		Short: "Show what was changed by hand in the clusters, and by whom",
@@ -21,7 +22,7 @@ somebody changed by hand since we applied it. Exit code 1 means there is drift.`
   reconciler drift --env prod -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			set, err := a.drift(cmd.Context(), sel, rev, kubeconfig)
+			set, err := a.drift(cmd.Context(), sel, to, rev)
 			if err != nil {
 				return err
 			}
@@ -37,13 +38,13 @@ somebody changed by hand since we applied it. Exit code 1 means there is drift.`
 	sel.flags(cmd)
 	cmd.Flags().StringVar(&rev, "rev", "HEAD", "the revision that should be live")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "how drift is written: text, json or markdown")
-	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
+	to.flags(cmd)
 	return cmd
 }
 
 // drift is a live plan of which only what was changed by hand is kept.
-func (a *app) drift(ctx context.Context, sel selector, rev, kubeconfig string) (plan.Set, error) {
-	set, err := a.plan(ctx, sel, "", rev, "", kubeconfig)
+func (a *app) drift(ctx context.Context, sel selector, to reach, rev string) (plan.Set, error) {
+	set, err := a.plan(ctx, sel, to, "", rev, "")
 	if err != nil {
 		return plan.Set{}, err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
-	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
@@ -20,7 +19,8 @@ import (
 func newPlan(a *app) *cobra.Command {
 	var sel selector
 	var c client
-	var base, rev, at, output, kubeconfig string
+	var to reach
+	var base, rev, at, output string
 	var exitCode bool
 	var number int
 	cmd := &cobra.Command{
@@ -38,7 +38,7 @@ daemon would do. With --pr it is what the daemon reported on a pull request.`,
 			if number > 0 {
 				return a.planPull(cmd.Context(), &c, number, output)
 			}
-			set, err := a.plan(cmd.Context(), sel, base, rev, at, kubeconfig)
+			set, err := a.plan(cmd.Context(), sel, to, base, rev, at)
 			if err != nil {
 				return err
 			}
@@ -58,7 +58,7 @@ daemon would do. With --pr it is what the daemon reported on a pull request.`,
 	cmd.Flags().StringVar(&rev, "rev", "", "plan for a revision and not for the working tree")
 	cmd.Flags().StringVar(&at, "at", "", "the moment to plan for, where environments sleep at night, as 2026-12-01T22:00:00Z (default: now, and with --base none, so that all are awake)")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "how the plan is written: text, json or markdown")
-	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
+	to.flags(cmd)
 	cmd.Flags().BoolVar(&exitCode, "exit-code", true, "exit with 1 if there is anything to do")
 	return cmd
 }
@@ -79,7 +79,7 @@ func (a *app) printPlan(set plan.Set, output string) error {
 	return fmt.Errorf("unknown output %q: use text, json or markdown", output)
 }
 
-func (a *app) plan(ctx context.Context, sel selector, base, rev, at, kubeconfig string) (plan.Set, error) {
+func (a *app) plan(ctx context.Context, sel selector, to reach, base, rev, at string) (plan.Set, error) {
 	w, err := a.open()
 	if err != nil {
 		return plan.Set{}, err
@@ -104,7 +104,7 @@ func (a *app) plan(ctx context.Context, sel selector, base, rev, at, kubeconfig 
 		plans, err := reconcile.Compare(ctx, before, f, append(keysOf(sel.pick(f)), keysOf(sel.pick(before))...), commit)
 		return plan.Collect(baseCommit, commit, plans), err
 	}
-	live, err := a.dialAll(ctx, f, sel, kubeconfig, nil)
+	live, err := to.dialAll(ctx, f, sel, nil)
 	if err != nil {
 		return plan.Set{}, err
 	}
@@ -119,32 +119,6 @@ func keysOf(units []*render.Unit) []catalog.UnitKey {
 		keys[i] = u.Key
 	}
 	return keys
-}
-
-// dialAll reaches the clusters that the selected units are on.
-func (a *app) dialAll(ctx context.Context, f *reconcile.Fleet, sel selector, kubeconfig string, ledger cluster.Ledger) (map[string]*kube.Cluster, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	live := map[string]*kube.Cluster{}
-	for name, c := range f.Catalog().Clusters {
-		if sel.cluster != "" && sel.cluster != name || c.Broken() {
-			continue
-		}
-		k, err := dial(ctx, name, c.Connection, kubeconfig, kube.Options{Ledger: ledger})
-		if err != nil {
-			closeAll(live)
-			return nil, err
-		}
-		k.SetHealth(f.Health())
-		live[name] = k
-	}
-	return live, nil
-}
-
-func closeAll(live map[string]*kube.Cluster) {
-	for _, k := range live {
-		k.Close()
-	}
 }
 
 // againstClusters plans for what is live. What a unit will change is read, to
@@ -242,22 +216,4 @@ func liveUnit(ctx context.Context, f *reconcile.Fleet, k *kube.Cluster, key cata
 	}
 	g := reconcile.Look(ctx, k, key, d.Objects, true, nil)
 	return f.JudgePlan(ctx, plan.Compute(reconcile.Relate(f, k, gone, d, g.Live), g.Live))
-}
-
-// dial reaches one cluster and learns what it has of ours.
-func dial(ctx context.Context, name, connection, kubeconfig string, opts kube.Options) (*kube.Cluster, error) {
-	cfg, err := kube.Config(kubeconfig, connection)
-	if err != nil {
-		return nil, fmt.Errorf("cluster %s: %w", name, err)
-	}
-	opts.Name = name
-	k, err := kube.Connect(ctx, cfg, opts)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.LoadInventory(ctx); err != nil {
-		k.Close()
-		return nil, err
-	}
-	return k, nil
 }

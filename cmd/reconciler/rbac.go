@@ -14,6 +14,7 @@ import (
 
 func newRBAC(a *app) *cobra.Command {
 	var installation tenancy.Installation
+	var system systemNamespace
 	var cluster, output string
 	cmd := &cobra.Command{
 		Use:   "rbac",
@@ -36,11 +37,13 @@ after a change of what a cluster offers.`,
 				}
 				installation.Offered, installation.Policies = c.Kinds, c.Policies
 			}
+			installation.Namespace = string(system)
 			return writeRights(a.out, installation, output)
 		},
 	}
 	cmd.Flags().StringVar(&installation.User, "user", "", "the daemon's user name on the cluster, if it is no service account")
-	cmd.Flags().StringVar(&installation.ServiceAccount, "service-account", "", "the daemon's service account on the cluster, as NAMESPACE/NAME (default: fairway-system/reconciler)")
+	cmd.Flags().StringVar(&installation.ServiceAccount, "service-account", "", "the daemon's service account on the cluster, as NAMESPACE/NAME (default: reconciler in the system namespace)")
+	system.flag(cmd)
 	cmd.Flags().StringVar(&cluster, "cluster", "", "the cluster, as it is declared in platform/clusters")
 	cmd.Flags().StringVarP(&output, "output", "o", "yaml", "how objects are written: yaml or json")
 	cmd.MarkFlagsMutuallyExclusive("user", "service-account")

@@ -37,10 +37,10 @@ import (
 
 // settings are what a daemon is started with.
 type settings struct {
+	reach
 	repo, branch   string
 	username       string
 	passwordFile   string
-	kubeconfig     string
 	contexts       map[string]string
 	dataDir        string
 	listen         string
@@ -79,7 +79,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 // shared are the flags that serve and up have in common.
 func (s *settings) shared(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.kubeconfig, "kubeconfig", "", "file with the clusters' contexts (default: as kubectl)")
+	s.reach.flags(cmd)
 	f.StringToStringVar(&s.contexts, "context", nil, "context to use for a cluster, as CLUSTER=CONTEXT, where it is not the declared one")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:7420", "address of the API")
 	f.StringVar(&s.ageKeyFile, "age-key-file", "", "file with the age keys that open the encrypted files beside services; it is read anew each time")
@@ -285,7 +285,7 @@ func readSecret(file string) (string, error) {
 func (s settings) connect(ctx context.Context, name, connection string, opts kube.Options) (reconcile.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return dial(ctx, name, s.contextOf(name, connection), s.kubeconfig, opts)
+	return s.dial(ctx, name, s.contextOf(name, connection), opts)
 }
 
 // leader gives what waits for a cluster's Lease; nil where none is wanted.
@@ -304,10 +304,10 @@ func (s settings) leader(ledger *audit.Ledger) (func(context.Context, string, st
 			return nil, nil, fmt.Errorf("cluster %s: %w", name, err)
 		}
 		kube.Explain(cfg, cluster.Deed{
-			Cluster: name, Object: "/apis/coordination.k8s.io/v1/namespaces/fairway-system/leases", Action: "put",
+			Cluster: name, Object: "/apis/coordination.k8s.io/v1/namespaces/" + string(s.system) + "/leases", Action: "put",
 			Reason: "takes and keeps the Lease by which one daemon of several acts, as " + identity,
 		}, ledger)
-		return lease.Hold(ctx, cfg, lease.Options{Identity: identity, StandingBy: standingBy})
+		return lease.Hold(ctx, cfg, lease.Options{Identity: identity, Namespace: string(s.system), StandingBy: standingBy})
 	}, nil
 }
 

@@ -134,7 +134,7 @@ func (u *up) restrict(ctx context.Context, p *plane) error {
 	if err != nil {
 		return fmt.Errorf("give the daemon its rights on cluster %s: %w", p.name, err)
 	}
-	installation := tenancy.Installation{User: "fairway"}
+	installation := tenancy.Installation{User: "fairway", Namespace: string(u.settings.system)}
 	if c, err := u.declaredCluster(ctx, p.name); err == nil { // one that is not declared offers nothing
 		installation.Offered, installation.Policies = c.Kinds, c.Policies
 	}

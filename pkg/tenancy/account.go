@@ -11,6 +11,9 @@ const (
 	TeamRole = "fairway-team"
 	// DaemonRole is the cluster role that says what the daemon itself may do.
 	DaemonRole = "fairway-reconciler"
+	// SystemNamespace is where the daemon keeps its inventory and its lease on a
+	// cluster, and what the name of any other it may keep them in begins with.
+	SystemNamespace = "fairway-system"
 )
 
 const rbacGroup = "rbac.authorization.k8s.io"

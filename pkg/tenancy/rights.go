@@ -16,9 +16,9 @@ type Installation struct {
 	// User is the daemon's user name there, where it is no service account.
 	User string
 	// ServiceAccount is the daemon's service account, as NAMESPACE/NAME;
-	// "fairway-system/reconciler" if both are empty.
+	// "reconciler" in Namespace if both are empty.
 	ServiceAccount string
-	// Namespace holds the inventory; "fairway-system" if empty.
+	// Namespace holds the inventory; SystemNamespace if empty.
 	Namespace string
 	// Offered are the kinds that the cluster offers beside the usual ones.
 	Offered Offer
@@ -29,7 +29,7 @@ type Installation struct {
 
 func (i Installation) filled() Installation {
 	if i.Namespace == "" {
-		i.Namespace = "fairway-system"
+		i.Namespace = SystemNamespace
 	}
 	if i.User == "" && i.ServiceAccount == "" {
 		i.ServiceAccount = i.Namespace + "/reconciler"
@@ -54,6 +54,9 @@ func (i Installation) subject() (subject fields, username string, err error) {
 // rights cannot say.
 func (i Installation) Manifests() ([]object.Object, error) {
 	i = i.filled()
+	if why := System(i.Namespace); why != "" {
+		return nil, fmt.Errorf("write the cluster's rights: %s", why)
+	}
 	subject, username, err := i.subject()
 	if err != nil {
 		return nil, err

@@ -152,13 +152,26 @@ func (c *checker) object(o object.Object) {
 // Reserved says why no team may have a namespace of this name; "" for one that
 // it may have.
 func Reserved(namespace string) string {
-	for _, prefix := range []string{"kube-", "openshift-", "fairway-system"} {
+	for _, prefix := range []string{"kube-", "openshift-", SystemNamespace} {
 		if strings.HasPrefix(namespace, prefix) {
 			return fmt.Sprintf("the namespace %s is the cluster's own; rename the team or the environment", namespace)
 		}
 	}
 	if namespace == "" || namespace == "default" {
 		return "a unit needs a namespace of its own"
+	}
+	return ""
+}
+
+// System says why the daemon may not keep its inventory and its lease in a
+// namespace; "" for one where it may. All of those are reserved, whichever is
+// chosen, so that nobody who judges a team's namespace has to know which it is.
+func System(namespace string) string {
+	if !isName(namespace) || len(namespace) > 63 || strings.Contains(namespace, ".") {
+		return fmt.Sprintf("%q is no name of a namespace", namespace)
+	}
+	if !strings.HasPrefix(namespace, SystemNamespace) {
+		return fmt.Sprintf("the namespace %s could be a team's; use one that begins with %s", namespace, SystemNamespace)
 	}
 	return ""
 }

@@ -104,7 +104,7 @@ func TestOffer(t *testing.T) {
 // The cluster's own namespaces are nobody's, whatever a team and an
 // environment are called.
 func TestReserved(t *testing.T) {
-	for _, namespace := range []string{"", "default", "kube-system", "kube-public", "fairway-system", "openshift-monitoring"} {
+	for _, namespace := range []string{"", "default", "kube-system", "kube-public", "fairway-system", "fairway-system-two", "openshift-monitoring"} {
 		if _, err := tenancy.Account(namespace); err == nil {
 			t.Errorf("there is an account for namespace %q", namespace)
 		}
@@ -119,6 +119,34 @@ func TestReserved(t *testing.T) {
 		if _, err := tenancy.Account(odd); err == nil {
 			t.Errorf("there is an account for namespace %q", odd)
 		}
+	}
+}
+
+// Wherever the daemon keeps its records, no team can have that namespace; and it
+// keeps them nowhere else.
+func TestSystem(t *testing.T) {
+	for _, namespace := range []string{tenancy.SystemNamespace, "fairway-system-two", "fairway-system2"} {
+		if why := tenancy.System(namespace); why != "" {
+			t.Errorf("the daemon may not use %q: %s", namespace, why)
+		}
+		if tenancy.Reserved(namespace) == "" {
+			t.Errorf("a team may have the namespace %q", namespace)
+		}
+		if _, err := (tenancy.Installation{Namespace: namespace}).Manifests(); err != nil {
+			t.Error(err)
+		}
+	}
+	long := tenancy.SystemNamespace + strings.Repeat("-x", 30)
+	for _, namespace := range []string{"shop-prod", "fairway", "fairway-sys", "my-fairway-system", "default", "kube-system", "Fairway-system", "fairway-system.a", "fairway-system-", "fairway-system/a", long} {
+		if why := tenancy.System(namespace); why == "" {
+			t.Errorf("the daemon may use %q", namespace)
+		}
+		if _, err := (tenancy.Installation{Namespace: namespace}).Manifests(); err == nil {
+			t.Errorf("there are rights for records in %q", namespace)
+		}
+	}
+	if why := tenancy.System(""); why == "" {
+		t.Error("the daemon may use no namespace at all")
 	}
 }
 

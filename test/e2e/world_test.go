@@ -80,7 +80,7 @@ func newAlone(t *testing.T, declared func(w *world) files) *world {
 		t: t, lab: theLab(t), id: fmt.Sprintf("t%03d", worlds.Add(1)), secret: "a hook's secret",
 		root: t.TempDir(), clone: filepath.Join(t.TempDir(), "platform"), proxies: map[string]*proxy{},
 	}
-	w.system = "fairway-" + w.id
+	w.system = "fairway-system-" + w.id
 	for _, p := range w.lab.planes {
 		if err := p.Inventory(t.Context(), w.system); err != nil {
 			t.Fatal(err)

@@ -344,7 +344,7 @@ func resourceOf(t *testing.T, f fields) string {
 // ownNamespace holds that the daemon may make the one namespace that an operator
 // said is for its inventory.
 func (s *site) ownNamespace(t *testing.T) {
-	rights, err := tenancy.Installation{User: labtest.User, Namespace: "elsewhere"}.Manifests()
+	rights, err := tenancy.Installation{User: labtest.User, Namespace: "fairway-system-two"}.Manifests()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,10 +352,10 @@ func (s *site) ownNamespace(t *testing.T) {
 	if err := s.plane.Install(t.Context(), rights...); err != nil {
 		t.Fatal(err)
 	}
-	body := []byte(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"elsewhere"}}`)
+	body := []byte(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"fairway-system-two"}}`)
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		err := s.send(t.Context(), "", "/api/v1/namespaces/elsewhere", body, true)
+		err := s.send(t.Context(), "", "/api/v1/namespaces/fairway-system-two", body, true)
 		if err == nil {
 			return
 		}

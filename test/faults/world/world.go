@@ -172,7 +172,7 @@ func (w *World) serveAPI() (string, error) {
 }
 
 // System is the namespace that the clusters have for the daemon's records.
-func (w *World) System() string { return "fairway-" + w.ID }
+func (w *World) System() string { return system + "-" + w.ID }
 
 // Proxy is the one before a cluster, or before "git".
 func (w *World) Proxy(name string) *proxy.Proxy { return w.proxies[name] }
