@@ -124,7 +124,7 @@ func (w *world) requests(from instant) []request {
 func (w *world) all(from instant) []request {
 	w.t.Helper()
 	return slices.DeleteFunc(w.lab.since(w.t, from), func(r request) bool {
-		return !strings.Contains(r.URI, w.id) && !strings.Contains(r.URI, "/namespaces/"+w.system)
+		return !strings.Contains(r.URI, w.id)
 	})
 }
 

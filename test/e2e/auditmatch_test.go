@@ -70,7 +70,7 @@ func (w *world) matched(data string, from instant) audit.Report {
 // hand and a removal. Nothing is deleted but by version, and each deletion's
 // reason can be asked for.
 func TestAuditMatches(t *testing.T) {
-	w := newProcessWorld(t, twenty)
+	w := newAlone(t, twenty)
 	data, from := filepath.Join(t.TempDir(), "data"), w.lab.now(t)
 	for range 6 {
 		p := w.spawn(data)
@@ -105,7 +105,6 @@ func TestAuditMatches(t *testing.T) {
 		t.Error("the removal deleted nothing")
 	}
 	w.mustNoticeForgery(data, from)
-	w.swept()
 }
 
 // mustHaveReason asks the API why an object was deleted.
@@ -162,7 +161,7 @@ func (w *world) mustNoticeForgery(data string, from instant) {
 // TestLeaseIsTakenDown: a daemon that holds a Lease explains each renewal by the
 // one record it made when it took it.
 func TestLeaseIsTakenDown(t *testing.T) {
-	w := newProcessWorld(t, inDevOnly)
+	w := newAlone(t, inDevOnly)
 	data, from := filepath.Join(t.TempDir(), "data"), w.lab.now(t)
 	p := w.spawn(data, "--lease")
 	w.synced(t)
@@ -177,5 +176,4 @@ func TestLeaseIsTakenDown(t *testing.T) {
 	})
 	p.end(t, syscall.SIGTERM)
 	w.matched(data, from)
-	w.swept()
 }

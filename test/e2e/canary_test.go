@@ -253,7 +253,7 @@ func secretFile(t *testing.T, canary string) string {
 func TestCanaries(t *testing.T) {
 	a := &aviary{names: map[string]string{}}
 	var objects map[string]string
-	w := newProcessWorld(t, func(w *world) files {
+	w := newWorld(t, func(w *world) files {
 		objects = w.vaults(a)
 		return w.teamFile("shop").and(w.vault(objects))
 	})
@@ -266,7 +266,7 @@ func TestCanaries(t *testing.T) {
 	a.keep("the kubeconfig", config.AuthInfos["local"].Token)
 	password, token := a.plant("the password file"), a.plant("the token file")
 	w.secret = a.plant("the hook's secret")
-	t.Setenv("CANARY_OF_THE_ENVIRONMENT", a.plant("the environment"))
+	w.env = []string{"CANARY_OF_THE_ENVIRONMENT=" + a.plant("the environment")}
 	rude := &atomic.Bool{}
 	commit := w.push("report drift", files{"REPORT.md": "Drift is reported.\n"})
 	data := t.TempDir() // everybody may read it until the daemon takes it over
@@ -302,7 +302,6 @@ func TestCanaries(t *testing.T) {
 		t.Errorf("%d canaries, want 50 at least", n)
 	}
 	t.Logf("%d canaries", len(a.names))
-	w.swept()
 }
 
 // stir changes a Secret in Git, and two by hand.
@@ -327,7 +326,7 @@ func (w *world) stir(a *aviary, objects map[string]string) {
 // sayEverything runs every command that prints what is declared or live.
 func (w *world) sayEverything(a *aviary, base string) {
 	w.t.Helper()
-	where := []string{"--kubeconfig", w.lab.kubeconfig}
+	where := []string{"--kubeconfig", w.lab.kubeconfig, "--system-namespace", w.system}
 	for _, args := range [][]string{
 		{"vet"}, {"vet", "--format", "json"}, {"vet", "--format", "sarif"}, {"vet", "--format", "github"},
 		{"render"}, {"render", "-o", "json"}, {"render", "--out", filepath.Join(w.t.TempDir(), "rendered")},
@@ -344,7 +343,7 @@ func (w *world) sayEverything(a *aviary, base string) {
 		}
 		cmd := exec.CommandContext(ctx, reconciler(w.t), args...)
 		cmd.Dir = w.clone
-		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(w.root, "cache"))
+		cmd.Env = append(append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(w.root, "cache")), w.env...)
 		out, _ := cmd.CombinedOutput() // many of them say no
 		cancel()
 		if len(out) == 0 && !slices.Contains(args, "--out") { // which may go well

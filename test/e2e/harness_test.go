@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,8 @@ type lab struct {
 	build  sync.Once
 	binary string
 	broken error
+
+	addresses atomic.Int64 // that were given to processes
 }
 
 var shared = &lab{}

@@ -18,7 +18,7 @@ import (
 // TestFailedEvaluationChangesNothing: where it cannot be known what should be,
 // nothing is deleted and nothing written, and taking the push back is enough.
 func TestFailedEvaluationChangesNothing(t *testing.T) {
-	w := newAlone(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	w.run()
 	all := []string{w.inDev("cart"), w.inDev("checkout"), w.inDev("pay"), w.inProd("cart"), w.inProd("checkout"), w.inProd("pay")}
 	path := "platform/paths/web/objects.cue"

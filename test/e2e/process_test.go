@@ -26,8 +26,7 @@ type process struct {
 	done chan struct{}
 }
 
-// spawn starts the binary on a data folder. Its inventory is where the binary
-// keeps it, so worlds with processes run one after the other.
+// spawn starts the binary on a data folder.
 func (w *world) spawn(data string, flags ...string) *process {
 	w.t.Helper()
 	return w.spawnWith(data, w.url, flags...)
@@ -43,8 +42,9 @@ func (w *world) spawnWith(data, repo string, flags ...string) *process {
 	}
 	p := &process{log: &logged{}, done: make(chan struct{})}
 	args := append([]string{"serve", "--repo", repo, "--data-dir", data, "--kubeconfig", w.lab.kubeconfig,
-		"--listen", listen, "--hook-secret-file", secret, "--poll", "1h", "--log-format", "json"}, flags...)
+		"--system-namespace", w.system, "--listen", listen, "--hook-secret-file", secret, "--poll", "1h", "--log-format", "json"}, flags...)
 	p.cmd = exec.Command(reconciler(w.t), args...)
+	p.cmd.Env = append(os.Environ(), w.env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		w.t.Fatal(err)
@@ -53,13 +53,20 @@ func (w *world) spawnWith(data, repo string, flags ...string) *process {
 		_ = p.cmd.Wait() // how it ended is in ProcessState
 		close(p.done)
 	}()
+	w.t.Cleanup(func() { // of a test that failed before it ended the process
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	})
 	w.base = "http://" + listen
 	return p
 }
 
+// freeAddress gives an address nobody listens at. It is on a loopback address of
+// its own: on the usual one, others would take the port before a process does.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	n := shared.addresses.Add(1)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.7.%d.%d:0", n/250, n%250+1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,34 +88,8 @@ func (p *process) end(t testing.TB, signal syscall.Signal) time.Duration {
 	return time.Since(began)
 }
 
-// newProcessWorld is a world whose daemon is the real binary.
-func newProcessWorld(t *testing.T, declared func(w *world) files) *world {
-	t.Helper()
-	w := newAlone(t, declared)
-	w.system = "fairway-system"
-	w.mayRecord()
-	return w
-}
-
-// mayRecord lets the binary keep its inventory, as an operator does who installs
-// its rights: they went with the namespace in an earlier test.
-func (w *world) mayRecord() {
-	w.t.Helper()
-	for _, name := range clusters() {
-		eventually(w.t, patience, "the inventory's namespace can be had on "+name, func() string {
-			if ns := w.live(name, "Namespace", "", w.system); ns != nil && ns.GetDeletionTimestamp() != nil {
-				return "it is going away"
-			}
-			if err := w.lab.planes[name].Inventory(w.t.Context(), w.system); err != nil {
-				return err.Error()
-			}
-			return ""
-		})
-	}
-}
-
-// swept empties the clusters of this world and of the binary's inventory, and
-// waits until that is done.
+// swept empties the clusters of this world, waits until that is done, and lets
+// the daemon keep its inventory again, as an operator does who installs its rights.
 func (w *world) swept() {
 	w.t.Helper()
 	w.abandon()
@@ -119,7 +100,7 @@ func (w *world) swept() {
 				return err.Error()
 			}
 			for _, ns := range list.Items {
-				if strings.Contains(ns.GetName(), w.id) || ns.GetName() == w.system {
+				if strings.Contains(ns.GetName(), w.id) {
 					return ns.GetName() + " is there"
 				}
 			}
@@ -127,6 +108,14 @@ func (w *world) swept() {
 		})
 	}
 	w.mayRecord()
+}
+
+// mayRecord makes the namespace of the inventory, with the daemon's rights in it.
+func (w *world) mayRecord() {
+	w.t.Helper()
+	for _, p := range w.lab.planes {
+		must(w.t, p.Inventory(w.t.Context(), w.system))
+	}
 }
 
 // twenty is a company of twenty services in dev, five teams of four.
@@ -151,7 +140,7 @@ func twenty(w *world) files {
 // sync, every third time its data folder is removed too. What comes of it is
 // what an undisturbed run gives: no object missing, none too many, and then rest.
 func TestKill9(t *testing.T) {
-	w := newProcessWorld(t, twenty)
+	w := newAlone(t, twenty)
 	data := t.TempDir()
 	p := w.spawn(data)
 	began := time.Now()
@@ -195,7 +184,6 @@ func TestKill9(t *testing.T) {
 		t.Errorf("a start without data on a converged cluster wrote:\n  %s\nwant nothing", spelled(writes))
 	}
 	p.end(t, syscall.SIGTERM)
-	w.swept()
 }
 
 // mustBeRecorded holds that the inventory has each live object of ours: an
@@ -217,7 +205,7 @@ func (w *world) mustBeRecorded(cluster string) {
 // TestSIGTERM: the daemon ends within ten seconds, whatever it is doing, and
 // leaves no worker behind. A hook that brings the secret had woken it.
 func TestSIGTERM(t *testing.T) {
-	w := newProcessWorld(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	p := w.spawn(t.TempDir())
 	w.settled(w.head())
 	commit := w.push("pay: strict", w.web("money", "pay", `config: MODE: "strict"`))
@@ -257,14 +245,13 @@ func TestSIGTERM(t *testing.T) {
 			t.Errorf("worker %d is still there", pid)
 		}
 	}
-	w.swept()
 }
 
 // TestStoppedDaemonWritesNothingOld: a daemon is stopped, as with a frozen
 // machine, and another one brings the cluster to a newer revision meanwhile.
 // When the first goes on, it does not put back what it knew.
 func TestStoppedDaemonWritesNothingOld(t *testing.T) {
-	w := newProcessWorld(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	first := w.spawn(t.TempDir())
 	w.settled(w.head())
 	stopped := w.base
@@ -288,13 +275,12 @@ func TestStoppedDaemonWritesNothingOld(t *testing.T) {
 		t.Errorf("afterwards the mode is %q, want the newer one", got)
 	}
 	first.end(t, syscall.SIGTERM)
-	w.swept()
 }
 
 // TestTwoReplicas: of two daemons with leases one acts. The other does when
 // that one ends, and nothing is written twice.
 func TestTwoReplicas(t *testing.T) {
-	w := newProcessWorld(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	first := w.spawn(t.TempDir(), "--lease")
 	w.settled(w.head())
 	second := w.spawn(t.TempDir(), "--lease", "--poll", "1s")
@@ -324,7 +310,6 @@ func TestTwoReplicas(t *testing.T) {
 		t.Errorf("after the takeover the mode is %q, want strict", got)
 	}
 	second.end(t, syscall.SIGTERM)
-	w.swept()
 }
 
 func emptyIs(wrong bool, what string) string {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/status"
+	"github.com/fairway-dev/fairway/pkg/tenancy"
 	"github.com/fairway-dev/fairway/test/labtest"
 )
 
@@ -42,12 +43,12 @@ func asContext(t *testing.T, file, context string, p *labtest.Plane) {
 // that was in it, an empty one takes its context, and the daemon, which is not
 // touched, brings everything about.
 func TestClusterLost(t *testing.T) {
-	w := newProcessWorld(t, inDevOnly)
+	w := newWorld(t, inDevOnly)
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	one := labtest.Start(t, labtest.Options{Name: "local"})
 	must(t, one.Restrict(t.Context()))
 	asContext(t, file, "local", one)
-	p := w.spawnWith(filepath.Join(t.TempDir(), "data"), w.url, "--kubeconfig", file)
+	p := w.spawnWith(filepath.Join(t.TempDir(), "data"), w.url, "--kubeconfig", file, "--system-namespace", tenancy.SystemNamespace)
 	w.waitSync(w.inDev("cart"), status.Synced)
 	w.waitSync(w.inDev("pay"), status.Synced)
 	one.Stop()
@@ -85,7 +86,7 @@ func TestClusterLost(t *testing.T) {
 // TestGitLost is the runbook "Git lost": the server is gone, what was applied
 // is kept as it is, and from a clone a new server is made that takes its place.
 func TestGitLost(t *testing.T) {
-	w := newProcessWorld(t, inDevOnly)
+	w := newWorld(t, inDevOnly)
 	down := &atomic.Bool{}
 	data := filepath.Join(t.TempDir(), "data")
 	p := w.spawnWith(data, w.guardedGit("", down))
@@ -131,24 +132,22 @@ func TestGitLost(t *testing.T) {
 		}
 	}
 	p.end(t, syscall.SIGTERM)
-	w.swept()
 }
 
 // TestStoreLost is the runbook "Store lost".
 func TestStoreLost(t *testing.T) {
-	w := newProcessWorld(t, inDevOnly)
+	w := newWorld(t, inDevOnly)
 	data := w.settledData()
 	want := w.essences("local", true)
 	must(t, os.RemoveAll(data))
 	w.mustRecover(t, data, want)
-	w.swept()
 }
 
 // TestStuckFinalizer is the runbook "Stuck finalizer": one object of a removed
 // unit is held by somebody's finalizer. All others go, what holds it is said,
 // and once that is taken off by hand the unit is gone.
 func TestStuckFinalizer(t *testing.T) {
-	w := newProcessWorld(t, inDevOnly)
+	w := newWorld(t, inDevOnly)
 	p := w.spawn(filepath.Join(t.TempDir(), "data"))
 	w.settled(w.head())
 	space, unit := w.space("shop", w.dev()), w.inDev("cart")
@@ -183,5 +182,4 @@ func TestStuckFinalizer(t *testing.T) {
 		return ""
 	})
 	p.end(t, syscall.SIGTERM)
-	w.swept()
 }

@@ -122,7 +122,7 @@ func TestSealed(t *testing.T) {
 	l := newLock(t)
 	a.keep("the age key", l.key.String())
 	first, second := a.plant("a file of secrets"), a.plant("a file of secrets, later")
-	w := newProcessWorld(t, func(w *world) files { return w.teamFile("shop").and(w.sealedService(l.seal("sealed", first))) })
+	w := newWorld(t, func(w *world) files { return w.teamFile("shop").and(w.sealedService(l.seal("sealed", first))) })
 	keys := filepath.Join(t.TempDir(), "keys")
 	data := t.TempDir()
 	p := w.spawnWith(data, w.url, "--verbose", "--age-key-file", keys)
@@ -167,5 +167,4 @@ func TestSealed(t *testing.T) {
 	p.end(t, syscall.SIGTERM)
 	a.search(t, "the log", []byte(p.log.String()))
 	a.searchFolder(t, data, func(string) bool { return false })
-	w.swept()
 }

@@ -140,9 +140,9 @@ func TestSignedCommits(t *testing.T) {
 // stood before them.
 func TestApplyAsksForSignatures(t *testing.T) {
 	ada, adaKey := signer(t, "ada")
-	w := newProcessWorld(t, func(w *world) files { return shopAndPay(w).and(signing(map[string]string{"ada": adaKey})) })
+	w := newWorld(t, func(w *world) files { return shopAndPay(w).and(signing(map[string]string{"ada": adaKey})) })
 	apply := func() (string, error) {
-		cmd := exec.Command(reconciler(t), "apply", "--yes", "--env", w.dev(), "--journal", filepath.Join(t.TempDir(), "journal.db"), "--kubeconfig", w.lab.kubeconfig)
+		cmd := exec.Command(reconciler(t), "apply", "--yes", "--env", w.dev(), "--journal", filepath.Join(t.TempDir(), "journal.db"), "--kubeconfig", w.lab.kubeconfig, "--system-namespace", w.system)
 		cmd.Dir = w.clone
 		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(w.root, "cache"))
 		out, err := cmd.CombinedOutput()

@@ -109,7 +109,7 @@ func (w *world) mustRecover(t *testing.T, data string, want map[string]map[strin
 // and brings about what it would have: here nothing, since everything is as it
 // should be.
 func TestStoreFaults(t *testing.T) {
-	w := newProcessWorld(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	data := w.settledData()
 	want := w.essences("local", true)
 	said := map[string]string{"journal.db": "journal", "results": "results are not kept"}
@@ -139,7 +139,6 @@ func TestStoreFaults(t *testing.T) {
 	t.Run("read only", func(t *testing.T) { w.readOnly(t, copied(t, data), want) })
 	t.Run("full disk", func(t *testing.T) { w.fullDisk(t, data, want) })
 	t.Run("of another installation", func(t *testing.T) { w.foreign(t, copied(t, data), want) })
-	w.swept()
 }
 
 // folderFaults are those of the copy of Git.
@@ -330,7 +329,7 @@ func mounted(t *testing.T, source, dir, kind string, flags uintptr) {
 // TestForgedStores: results and marks that somebody altered in the data folder
 // decide nothing, though they are whole but for their seals.
 func TestForgedStores(t *testing.T) {
-	w := newProcessWorld(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	data := w.settledData()
 	space := w.space("shop", w.dev())
 	before := w.live("local", "Deployment", space, "cart")
@@ -362,7 +361,6 @@ func TestForgedStores(t *testing.T) {
 		}
 	}
 	p.end(t, syscall.SIGTERM)
-	w.swept()
 }
 
 func imagesOf(o *unstructured.Unstructured) []any {

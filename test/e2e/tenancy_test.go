@@ -12,7 +12,7 @@ import (
 // the name of their team's account, and the daemon as itself writes only what
 // guards teams, and its inventory.
 func TestWritesInTheTeamsName(t *testing.T) {
-	w := newAlone(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	from := w.lab.now(t)
 	w.run()
 	w.settled(w.push("checkout is gone", w.removed("shop", "checkout")))
@@ -47,7 +47,7 @@ func TestWritesInTheTeamsName(t *testing.T) {
 // written, least of all as the daemon; and an installation from before there
 // were such accounts gets them by itself and goes on, with every object it had.
 func TestWithoutTheTeamsRights(t *testing.T) {
-	w := newAlone(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	w.run()
 	account := "platform/baseline/team/account.cue"
 	text := w.read(account)

@@ -50,7 +50,7 @@ func (w *world) rewriteInventory(cluster, unit string, change func(string) strin
 // may exist all the same. Its unit is not changed and forgets nothing, while the
 // others go on.
 func TestUnknownKindIsNotAbsent(t *testing.T) {
-	w := newAlone(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	w.run()
 	w.daemon.stop()
 	w.rewriteInventory("prod-eu", w.inProd("checkout"), func(value string) string {
@@ -71,7 +71,7 @@ func TestUnknownKindIsNotAbsent(t *testing.T) {
 // TestDamagedRecordDeletesNothing: where one unit's record cannot be read, what
 // the cluster has of ours is not known, and nothing at all is deleted there.
 func TestDamagedRecordDeletesNothing(t *testing.T) {
-	w := newAlone(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	w.run()
 	w.daemon.stop()
 	w.rewriteInventory("prod-eu", w.inProd("pay"), func(string) string { return `{"unit":"` + w.inProd("pay") + `","objects":[[` })
@@ -90,7 +90,7 @@ func TestDamagedRecordDeletesNothing(t *testing.T) {
 // TestLockedByHand: one annotation by kubectl keeps an object, and what goes with
 // it, from going with its service.
 func TestLockedByHand(t *testing.T) {
-	w := newAlone(t, shopAndPay)
+	w := newWorld(t, shopAndPay)
 	w.run()
 	space := w.space("shop", w.prod())
 	w.alter("prod-eu", "ConfigMap", space, "checkout", "somebody", func(o *unstructured.Unstructured) {

@@ -83,6 +83,7 @@ func TestWalk(t *testing.T) {
 // is well all the same, what sleeps runs nothing whoever wrote its objects, and what
 // everything depends on runs; and a time that is none is refused before anything starts.
 func TestUpAtNight(t *testing.T) {
+	t.Parallel()
 	fresh := filepath.Join(t.TempDir(), "fairway")
 	gitIn(t, t.TempDir(), "clone", "--quiet", top(), fresh)
 	state := filepath.Join(t.TempDir(), "state")

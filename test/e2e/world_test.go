@@ -25,6 +25,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/git/githttp"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/status"
+	"github.com/fairway-dev/fairway/pkg/tenancy"
 	"github.com/fairway-dev/fairway/test/labtest"
 )
 
@@ -53,6 +54,7 @@ type world struct {
 	pushed atomic.Pointer[func()] // what the Git server does after a push
 	daemon *daemon
 	base   string           // address of the daemon's API
+	env    []string         // more of the environment of processes
 	clock  func() time.Time // the daemon's; nil for the machine's
 	note   time.Duration    // how long the record of a revision may wait
 
@@ -80,12 +82,8 @@ func newAlone(t *testing.T, declared func(w *world) files) *world {
 		t: t, lab: theLab(t), id: fmt.Sprintf("t%03d", worlds.Add(1)), secret: "a hook's secret",
 		root: t.TempDir(), clone: filepath.Join(t.TempDir(), "platform"), proxies: map[string]*proxy{},
 	}
-	w.system = "fairway-system-" + w.id
-	for _, p := range w.lab.planes {
-		if err := p.Inventory(t.Context(), w.system); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.system = tenancy.SystemNamespace + "-" + w.id
+	w.mayRecord()
 	if err := githttp.Init(filepath.Join(w.root, "platform.git"), "main"); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +137,7 @@ func (w *world) abandon() {
 			continue
 		}
 		for _, ns := range list.Items {
-			if strings.Contains(ns.GetName(), w.id) || ns.GetName() == w.system {
+			if strings.Contains(ns.GetName(), w.id) {
 				_ = spaces.Delete(context.Background(), ns.GetName(), metav1.DeleteOptions{})
 			}
 		}
