@@ -1,14 +1,15 @@
 package e2e_test
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
@@ -17,6 +18,7 @@ import (
 // request is one request as an API server wrote it down.
 type request struct {
 	Cluster string `json:"-"`
+	at      int64  // where in the log
 	Verb    string `json:"verb"`
 	URI     string `json:"requestURI"`
 	User    struct {
@@ -76,38 +78,68 @@ func (l *lab) now(t testing.TB) instant {
 	return at
 }
 
+// auditLog is what was read of an API server's log so far. A test goes on where
+// another stopped, so that each line is read once and not by every test that waits.
+type auditLog struct {
+	file, cluster string
+
+	mu   sync.Mutex
+	size int64     // how much was read
+	list []request // of the user fairway, in the order of the log
+}
+
 // since lists the requests of the user fairway after an instant.
 func (l *lab) since(t testing.TB, from instant) []request {
 	t.Helper()
 	var out []request
 	for _, name := range clusters() {
-		f, err := os.Open(l.planes[name].AuditLog)
+		list, err := l.logs[name].since(from[name])
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("audit log of %s: %v", name, err)
 		}
-		if _, err := f.Seek(from[name], io.SeekStart); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewReaderSize(f, 1<<20)
-		for {
-			line, err := lines.ReadBytes('\n')
-			if err != nil {
-				break // the last line may be half written
-			}
-			if !bytes.Contains(line, []byte(`"username":"fairway"`)) {
-				continue
-			}
-			r := request{Cluster: name}
-			if err := json.Unmarshal(line, &r); err != nil {
-				t.Fatalf("audit log of %s: %v", name, err)
-			}
-			if r.User.Username == "fairway" {
-				out = append(out, r)
-			}
-		}
-		f.Close()
+		out = append(out, list...)
 	}
 	return out
+}
+
+// since lists what stands at a place of the log and after it. It is for the caller to keep.
+func (a *auditLog) since(at int64) ([]request, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.readOn(); err != nil {
+		return nil, err
+	}
+	first, _ := slices.BinarySearchFunc(a.list, at, func(r request, at int64) int { return cmp.Compare(r.at, at) })
+	return slices.Clone(a.list[first:]), nil
+}
+
+// readOn reads what was written since.
+func (a *auditLog) readOn() error {
+	f, err := os.Open(a.file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.NewSectionReader(f, a.size, 1<<40))
+	if err != nil {
+		return err
+	}
+	text = text[:bytes.LastIndexByte(text, '\n')+1] // the last line may be half written
+	for line := range bytes.Lines(text) {
+		at := a.size
+		a.size += int64(len(line))
+		if !bytes.Contains(line, []byte(`"username":"fairway"`)) {
+			continue
+		}
+		r := request{Cluster: a.cluster, at: at}
+		if err := json.Unmarshal(line, &r); err != nil {
+			return err
+		}
+		if r.User.Username == "fairway" {
+			a.list = append(a.list, r)
+		}
+	}
+	return nil
 }
 
 // requests are those after an instant that are about this world: its

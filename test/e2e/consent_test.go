@@ -253,7 +253,7 @@ func TestConsentSurvivesKill9(t *testing.T) {
 		from := w.lab.now(t)
 		w.push("they may go", files{file: without[:strings.LastIndex(without, "}")] + "\t" + line + "\n}\n"})
 		w.hook(w.secret)
-		eventually(t, patience, "the first deletion", func() string {
+		inTime(t, patience, "the first deletion", func() string {
 			if len(w.deleted(from)) == 0 {
 				return "there is none"
 			}

@@ -41,6 +41,7 @@ type lab struct {
 	set   *labtest.Set
 
 	planes     map[string]*labtest.Plane
+	logs       map[string]*auditLog
 	admin      map[string]dynamic.Interface
 	dir        string
 	kubeconfig string // of the user fairway, a context for each plane
@@ -72,6 +73,10 @@ func (l *lab) run() error {
 		return err
 	}
 	l.set, l.planes, l.admin, l.dir, l.kubeconfig = set, set.Planes, set.Admin, set.Dir, set.Kubeconfig
+	l.logs = map[string]*auditLog{}
+	for name, p := range l.planes {
+		l.logs[name] = &auditLog{file: p.AuditLog, cluster: name}
+	}
 	return nil
 }
 
@@ -124,7 +129,20 @@ func within(d time.Duration) time.Duration { return time.Duration(float64(d) * l
 const patience = 30 * time.Second
 
 // eventually polls until the condition gives "", and fails with what it gave last.
+// It polls less often the longer that takes: what many tests ask for costs what is
+// asked more than it.
 func eventually(t testing.TB, limit time.Duration, what string, condition func() string) time.Duration {
+	t.Helper()
+	return polled(t, limit, 100*time.Millisecond, what, condition)
+}
+
+// inTime is eventually for what is over soon: it goes on polling often.
+func inTime(t testing.TB, limit time.Duration, what string, condition func() string) {
+	t.Helper()
+	polled(t, limit, 0, what, condition)
+}
+
+func polled(t testing.TB, limit, longest time.Duration, what string, condition func() string) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for {
@@ -136,7 +154,7 @@ func eventually(t testing.TB, limit time.Duration, what string, condition func()
 		if took > limit {
 			t.Fatalf("%s: not within %s: %s", what, limit, missing)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(max(min(took/16, longest), 10*time.Millisecond))
 	}
 }
 

@@ -226,7 +226,7 @@ func TestSIGTERM(t *testing.T) {
 	w.push("everything anew", files{"platform/parts/account.cue": w.read("platform/parts/account.cue") + "\n// A remark.\n"})
 	w.hook(w.secret)
 	var busy []int
-	eventually(t, patience, "workers are there", func() string {
+	inTime(t, patience, "workers are there", func() string {
 		if busy = workers(p.cmd.Process.Pid); len(busy) == 0 {
 			return "none"
 		}

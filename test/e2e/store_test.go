@@ -174,6 +174,7 @@ func folderFaults() []storeFault {
 // synced waits until every unit is at the newest commit, and says for how long.
 func (w *world) synced(t *testing.T) time.Duration {
 	t.Helper()
+	head := w.head()
 	return eventually(t, patience, "everything is synced", func() string {
 		units, err := w.units()
 		if err != nil {
@@ -183,7 +184,7 @@ func (w *world) synced(t *testing.T) time.Duration {
 			return "there are no units"
 		}
 		for _, u := range units {
-			if u.Sync != status.Synced || u.Revision != w.head() {
+			if u.Sync != status.Synced || u.Revision != head {
 				return describe(u)
 			}
 		}
