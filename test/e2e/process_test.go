@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -13,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairway-dev/fairway/pkg/status"
 )
@@ -92,20 +89,13 @@ func (p *process) end(t testing.TB, signal syscall.Signal) time.Duration {
 // the daemon keep its inventory again, as an operator does who installs its rights.
 func (w *world) swept() {
 	w.t.Helper()
-	w.abandon()
 	for _, name := range clusters() {
-		eventually(w.t, patience, "the namespaces are gone from "+name, func() string {
-			list, err := w.lab.admin[name].Resource(kinds()["Namespace"]).List(context.Background(), metav1.ListOptions{})
-			if err != nil {
-				return err.Error()
-			}
-			for _, ns := range list.Items {
-				if strings.Contains(ns.GetName(), w.id) {
-					return ns.GetName() + " is there"
-				}
-			}
-			return ""
-		})
+		for _, space := range w.spaces(name) {
+			w.remove(name, "Namespace", "", space)
+		}
+	}
+	for _, name := range clusters() {
+		eventually(w.t, patience, "the namespaces are gone from "+name, func() string { return strings.Join(w.spaces(name), ", ") })
 	}
 	w.mayRecord()
 }

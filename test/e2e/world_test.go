@@ -65,17 +65,16 @@ type world struct {
 var worlds atomic.Int64
 
 // newWorld is a world that others live beside: its test runs with others at
-// the same time, but for a subtest.
+// the same time.
 func newWorld(t *testing.T, declared func(w *world) files) *world {
 	t.Helper()
-	if !strings.Contains(t.Name(), "/") {
-		t.Parallel()
-	}
+	t.Parallel()
 	return newAlone(t, declared)
 }
 
-// newAlone makes a company with the environments dev on local and prod on
-// prod-eu, and the declarations given, and pushes it. No daemon runs yet.
+// newAlone is for tests that others would disturb. It makes a company with the
+// environments dev on local and prod on prod-eu, and the declarations given, and
+// pushes it. No daemon runs yet.
 func newAlone(t *testing.T, declared func(w *world) files) *world {
 	t.Helper()
 	w := &world{
@@ -125,23 +124,36 @@ func (w *world) copyPlatform() {
 	}
 }
 
-// abandon removes what the world had on the clusters, without waiting for it.
+// abandon stops what of the world runs, without waiting for it. The rest lies there
+// and disturbs nobody; to remove a namespace, a cluster asks for each kind it has.
 func (w *world) abandon() {
 	if w.daemon != nil {
 		w.daemon.stop()
 	}
+	background := metav1.DeletePropagationBackground
 	for _, name := range clusters() {
-		spaces := w.lab.admin[name].Resource(kinds()["Namespace"])
-		list, err := spaces.List(context.Background(), metav1.ListOptions{})
-		if err != nil {
-			continue
-		}
-		for _, ns := range list.Items {
-			if strings.Contains(ns.GetName(), w.id) {
-				_ = spaces.Delete(context.Background(), ns.GetName(), metav1.DeleteOptions{})
+		for _, space := range w.spaces(name) {
+			for _, kind := range []string{"Deployment", "StatefulSet", "CronJob", "Job"} {
+				_ = w.lab.admin[name].Resource(kinds()[kind]).Namespace(space).DeleteCollection(
+					context.Background(), metav1.DeleteOptions{PropagationPolicy: &background}, metav1.ListOptions{})
 			}
 		}
 	}
+}
+
+// spaces are this world's namespaces on a cluster; none if it does not answer.
+func (w *world) spaces(cluster string) []string {
+	list, err := w.lab.admin[cluster].Resource(kinds()["Namespace"]).List(context.Background(), metav1.ListOptions{})
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, ns := range list.Items {
+		if strings.Contains(ns.GetName(), w.id) {
+			out = append(out, ns.GetName())
+		}
+	}
+	return out
 }
 
 // The names of this world.
@@ -416,10 +428,12 @@ func (w *world) quiet() {
 	w.t.Helper()
 	last, since, began := w.lab.now(w.t), time.Now(), time.Now()
 	eventually(w.t, patience, "the daemon is quiet", func() string {
-		if len(w.writes(last)) > 0 || time.Since(began) < 5*time.Second && w.unconfirmed() {
+		switch long := time.Since(since) > 1500*time.Millisecond; {
+		case len(w.writes(last)) > 0:
 			last, since = w.lab.now(w.t), time.Now()
-		}
-		if time.Since(since) > 1500*time.Millisecond {
+		case long && time.Since(began) < 5*time.Second && w.unconfirmed():
+			return "it has not recorded what it made"
+		case long:
 			return ""
 		}
 		return "it writes"
