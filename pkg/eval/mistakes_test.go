@@ -16,36 +16,51 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag/format"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/compose"
 	"github.com/fairway-dev/fairway/pkg/git/folder"
 )
 
 var update = flag.Bool("update", false, "write the wanted outputs anew")
 
-// repository makes a folder with this repository's schema and platform and the
-// files given, and opens it.
+// repository is a tree of this repository's schema and platform and the files given.
 func repository(t *testing.T, files map[string]string) *git.Tree {
 	t.Helper()
-	dir := t.TempDir()
-	copyPlatform(t, dir)
-	for name, text := range files {
-		write(t, filepath.Join(dir, name), text)
-	}
-	tree, err := folder.Open(dir, folder.Options{Roots: eval.Roots()})
+	tree, err := folder.Open("../..", folder.Options{Roots: platformRoots(t)})
 	if err != nil {
+		t.Fatal(err)
+	}
+	edits := map[string][]byte{}
+	for name, text := range files {
+		edits[name] = []byte(text)
+	}
+	if tree, err = compose.With(tree, edits); err != nil {
 		t.Fatal(err)
 	}
 	return tree
 }
 
-func copyPlatform(t *testing.T, dir string) {
+// platformRoots are the folders of the schema and the platform.
+func platformRoots(t *testing.T) []string {
 	t.Helper()
-	for _, root := range []string{"cue.mod", "schema", "platform"} {
-		if err := os.CopyFS(filepath.Join(dir, root), os.DirFS(filepath.Join("../..", root))); err != nil {
-			t.Fatal(err)
+	parts, err := os.ReadDir("../../platform")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := []string{"cue.mod", "schema"}
+	for _, part := range parts {
+		switch part.Name() {
+		case "policies", "exceptions", "approvals", "health": // they are declarations of their own
+		default:
+			roots = append(roots, "platform/"+part.Name())
 		}
 	}
-	for _, part := range []string{"policies", "exceptions", "approvals", "health"} { // they are declarations of their own
-		if err := os.RemoveAll(filepath.Join(dir, "platform", part)); err != nil {
+	return roots
+}
+
+func copyPlatform(t *testing.T, dir string) {
+	t.Helper()
+	for _, root := range platformRoots(t) {
+		if err := os.CopyFS(filepath.Join(dir, root), os.DirFS(filepath.Join("../..", root))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,12 +76,19 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-func diagnose(t *testing.T, e *eval.Evaluator, files map[string]string) string {
+// evaluated is the platform with the files given, made from nothing.
+func evaluated(t *testing.T, e *eval.Evaluator, files map[string]string) *eval.State {
 	t.Helper()
 	st := eval.NewState()
 	if _, err := e.Advance(context.Background(), st, repository(t, files), nil); err != nil {
 		t.Fatal(err)
 	}
+	return st
+}
+
+// told is what people read of what is wrong.
+func told(t *testing.T, st *eval.State, files map[string]string) string {
+	t.Helper()
 	var out bytes.Buffer
 	source := func(file string) ([]byte, error) { return []byte(files[file]), nil }
 	if err := format.Text(&out, st.Diags(), format.Options{Source: source}); err != nil {
@@ -90,7 +112,8 @@ func TestMistakes(t *testing.T) {
 		in, want := archive.Files[i], &archive.Files[i+1]
 		name := path.Dir(in.Name)
 		t.Run(name, func(t *testing.T) {
-			got := diagnose(t, e, map[string]string{"teams/shop/basket/service.cue": string(in.Data)})
+			files := map[string]string{"teams/shop/basket/service.cue": string(in.Data)}
+			got := told(t, evaluated(t, e, files), files)
 			if got == "" {
 				t.Fatal("nothing is said")
 			}

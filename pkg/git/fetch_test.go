@@ -434,7 +434,7 @@ func TestConcurrentUse(t *testing.T) {
 				select {
 				case <-stop:
 					return
-				default:
+				case <-time.After(5 * time.Millisecond): // the pushes need the machine too
 				}
 			}
 		})

@@ -10,7 +10,6 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/fairway-dev/fairway/pkg/eval"
-	"github.com/fairway-dev/fairway/pkg/git/folder"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
@@ -102,16 +101,13 @@ type unit struct {
 // example renders the example company of this repository.
 func example(t *testing.T, pool *eval.Pool) []unit {
 	t.Helper()
-	tree, err := folder.Open("../..", folder.Options{Roots: eval.Roots()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree := opened(t, "../..")
 	fleet := reconcile.NewFleet(&eval.Evaluator{Pool: pool, Engine: "test"})
 	if _, err := fleet.Advance(context.Background(), tree, nil); err != nil {
 		t.Fatal(err)
 	}
 	if diags := fleet.Diags(); diags.Errors() {
-		t.Fatal(said(t, "../..", diags))
+		t.Fatal(said(t, tree, diags))
 	}
 	var out []unit
 	for _, u := range fleet.Units("") {

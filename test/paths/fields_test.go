@@ -16,7 +16,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/eval"
-	"github.com/fairway-dev/fairway/pkg/git/folder"
+	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
@@ -78,7 +78,7 @@ func fieldOf(name string) string {
 
 // fieldCompany is a company with a service of each path, whose files change.
 type fieldCompany struct {
-	dir   string
+	tree  *git.Tree
 	base  map[string]string
 	fleet *reconcile.Fleet
 	eval  *eval.Evaluator
@@ -107,13 +107,13 @@ func newFieldCompany(t *testing.T, pool *eval.Pool) *fieldCompany {
 			files[strings.ReplaceAll(f.Name, "NAME", path)] = strings.ReplaceAll(string(f.Data), "NAME", path)
 		}
 	}
-	c.dir = company(t, files)
+	dir := company(t, files)
 	for _, gone := range []string{"teams/shop/demo", "environments/prod/releases/shop/demo.cue", "platform/clusters/prod-1"} {
-		if err := os.RemoveAll(filepath.Join(c.dir, gone)); err != nil {
+		if err := os.RemoveAll(filepath.Join(dir, gone)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c.fleet = reconcile.NewFleet(c.eval)
+	c.tree, c.fleet = opened(t, dir), reconcile.NewFleet(c.eval)
 	c.fleet.Now = func() time.Time { return time.Date(2026, 12, 1, 22, 0, 0, 0, time.UTC) }
 	return c
 }
@@ -122,11 +122,7 @@ func newFieldCompany(t *testing.T, pool *eval.Pool) *fieldCompany {
 // which no case speaks.
 func (c *fieldCompany) cases(t *testing.T) map[string][]string {
 	t.Helper()
-	tree, err := folder.Open(c.dir, folder.Options{Roots: eval.Roots()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	docs, err := c.eval.Reference(t.Context(), tree)
+	docs, err := c.eval.Reference(t.Context(), c.tree)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,20 +170,15 @@ func quiet() map[string]string {
 // look gives what becomes of each path's service when it says a text.
 func (c *fieldCompany) look(t *testing.T, texts map[string]string) map[string]string {
 	t.Helper()
+	files := map[string]string{}
 	for path, base := range c.base {
 		text := strings.TrimSuffix(base, "}\n") + "\t" + texts[path] + "\n}\n"
 		if old, with, ok := strings.Cut(texts[path], " => "); ok {
 			text = strings.Replace(base, old, with, 1)
 		}
-		if err := os.WriteFile(filepath.Join(c.dir, "teams/shop", path, "service.cue"), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		files["teams/shop/"+path+"/service.cue"] = text
 	}
-	tree, err := folder.Open(c.dir, folder.Options{Roots: eval.Roots()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.fleet.Advance(context.Background(), tree, nil); err != nil {
+	if _, err := c.fleet.Advance(context.Background(), with(t, c.tree, files), nil); err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]string{}

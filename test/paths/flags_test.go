@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/fairway-dev/fairway/pkg/eval"
 )
 
 const flagged = `package service
@@ -29,9 +27,8 @@ web.#Service & {
 // TestFlagsTouchOneObject holds that a change of a flag changes the file of flags
 // and nothing else: no pod is made anew, and one request brings it to a cluster.
 func TestFlagsTouchOneObject(t *testing.T) {
-	pool := eval.NewPool("", 2)
-	defer pool.Close()
-	before := objects(t, pool, flagged)
+	b := newBench(t)
+	before := b.objects(t, flagged)
 	for name, change := range map[string][2]string{
 		"the default": {`default:     "off"`, `default:     "on"`},
 		"a rule":      {`in: ["de"]`, `in: ["de", "at"]`},
@@ -39,7 +36,7 @@ func TestFlagsTouchOneObject(t *testing.T) {
 		"use":         {"	flags: basket:", "	environments: prod: flags: basket: enabled: false\n	flags: basket:"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			after := objects(t, pool, strings.Replace(flagged, change[0], change[1], 1))
+			after := b.objects(t, strings.Replace(flagged, change[0], change[1], 1))
 			var changed []string
 			for _, name := range slices.Sorted(maps.Keys(after)) {
 				if after[name] != before[name] {
@@ -54,10 +51,10 @@ func TestFlagsTouchOneObject(t *testing.T) {
 }
 
 // objects is what becomes of the service demo, as YAML by kind and name.
-func objects(t *testing.T, pool *eval.Pool, service string) map[string]string {
+func (b *bench) objects(t *testing.T, service string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for text := range strings.SplitSeq(render(t, pool, map[string]string{"service.cue": service}), "---\n") {
+	for text := range strings.SplitSeq(b.render(t, map[string]string{"service.cue": service}), "---\n") {
 		kind, name := "", ""
 		for line := range strings.Lines(text) {
 			if v, ok := strings.CutPrefix(line, "kind: "); ok {

@@ -14,7 +14,6 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
-	"github.com/fairway-dev/fairway/pkg/git/folder"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
@@ -42,11 +41,7 @@ func TestOverlays(t *testing.T) {
 		path, _, _ := strings.Cut(name, "/")
 		files[overlayFile(i)] = strings.NewReplacer("NAME", fmt.Sprintf("case-%d", i), "OVERLAY", strings.TrimSpace(texts[name])).Replace(services[path])
 	}
-	dir := company(t, files)
-	tree, err := folder.Open(dir, folder.Options{Roots: eval.Roots()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree := opened(t, company(t, files))
 	pool := eval.NewPool("", 2)
 	defer pool.Close()
 	evaluator := &eval.Evaluator{Pool: pool, Engine: "test"}
@@ -61,7 +56,7 @@ func TestOverlays(t *testing.T) {
 	}
 	got := map[string]string{}
 	for i, name := range names {
-		text := strings.ReplaceAll(said(t, dir, told[overlayFile(i)]), fmt.Sprintf("case-%d/", i), "it/")
+		text := strings.ReplaceAll(said(t, tree, told[overlayFile(i)]), fmt.Sprintf("case-%d/", i), "it/")
 		got[name+"/want"] = text
 		_, field, _ := strings.Cut(name, "/")
 		if spelled := strings.Split(field, ".")[0]; !strings.Contains(text, "environments.prod."+spelled) {

@@ -35,11 +35,14 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"sigs.k8s.io/yaml"
 
+	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/diag/format"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
+	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/compose"
 	"github.com/fairway-dev/fairway/pkg/git/folder"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
@@ -58,15 +61,14 @@ func TestPaths(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("there are no cases: %v", err)
 	}
-	pool := eval.NewPool("", 2)
-	defer pool.Close()
+	b := newBench(t)
 	for _, file := range files {
 		folder := filepath.Base(filepath.Dir(filepath.Dir(file)))
-		t.Run(folder+"/"+strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { testFile(t, pool, file) })
+		t.Run(folder+"/"+strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { b.testFile(t, file) })
 	}
 }
 
-func testFile(t *testing.T, pool *eval.Pool, file string) {
+func (b *bench) testFile(t *testing.T, file string) {
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +88,7 @@ func testFile(t *testing.T, pool *eval.Pool, file string) {
 	got := map[string]string{}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			got[name+"/want"] = render(t, pool, cases[name])
+			got[name+"/want"] = b.render(t, cases[name])
 			if diff := gocmp.Diff(cases[name]["want"], got[name+"/want"]); diff != "" && !*update {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -111,8 +113,65 @@ func testFile(t *testing.T, pool *eval.Pool, file string) {
 	}
 }
 
-// company is the repository of one case, as a folder.
-func company(t *testing.T, given map[string]string) string {
+// bench is what cases are rendered on: the company without any, and what was found
+// of it, which is kept. So a case costs what is its own.
+type bench struct {
+	company *git.Tree
+	eval    *eval.Evaluator
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	kept, err := cache.Open(filepath.Join(t.TempDir(), "results"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := eval.NewPool("", 2)
+	t.Cleanup(func() { pool.Close(); kept.Close() })
+	return &bench{opened(t, company(t, nil)), &eval.Evaluator{Pool: pool, Cache: kept, Engine: "test"}}
+}
+
+// opened is a folder as a tree.
+func opened(t *testing.T, dir string) *git.Tree {
+	t.Helper()
+	tree, err := folder.Open(dir, folder.Options{Roots: eval.Roots()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// with is a tree with files put in, or in place of others.
+func with(t *testing.T, tree *git.Tree, files map[string]string) *git.Tree {
+	t.Helper()
+	edits := map[string][]byte{}
+	for name, text := range files {
+		edits[name] = []byte(text)
+	}
+	tree, err := compose.With(tree, edits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// filesOf are a case's files, where they are in the company.
+func filesOf(given map[string]string) map[string]string {
+	files := map[string]string{}
+	for name, text := range given {
+		switch name {
+		case "service.cue":
+			files["teams/shop/demo/service.cue"] = text
+		case "want", "show", "unit", "at":
+		default:
+			files[name] = text
+		}
+	}
+	return files
+}
+
+// company is the company with more files, as a folder.
+func company(t *testing.T, more map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, root := range []string{"cue.mod", "schema", "platform"} {
@@ -133,15 +192,7 @@ func company(t *testing.T, given map[string]string) string {
 	for _, f := range archive.Files {
 		files[f.Name] = string(f.Data)
 	}
-	for name, text := range given {
-		switch {
-		case name == "service.cue":
-			files["teams/shop/demo/service.cue"] = text
-		case name == "want" || name == "show" || name == "unit" || name == "at":
-		default:
-			files[name] = text
-		}
-	}
+	maps.Copy(files, more)
 	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -155,14 +206,10 @@ func company(t *testing.T, given map[string]string) string {
 }
 
 // render gives what becomes of a case: objects, or mistakes.
-func render(t *testing.T, pool *eval.Pool, given map[string]string) string {
+func (b *bench) render(t *testing.T, given map[string]string) string {
 	t.Helper()
-	dir := company(t, given)
-	tree, err := folder.Open(dir, folder.Options{Roots: eval.Roots()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fleet := reconcile.NewFleet(&eval.Evaluator{Pool: pool, Engine: "test"})
+	tree := with(t, b.company, filesOf(given))
+	fleet := reconcile.NewFleet(b.eval)
 	if at := strings.TrimSpace(given["at"]); at != "" {
 		moment, err := time.Parse(time.RFC3339, at)
 		if err != nil {
@@ -174,7 +221,7 @@ func render(t *testing.T, pool *eval.Pool, given map[string]string) string {
 		t.Fatal(err)
 	}
 	if diags := fleet.Diags(); len(diags) > 0 {
-		text := said(t, dir, diags)
+		text := said(t, tree, diags)
 		if diags.Errors() || given["show"] == "" {
 			return text
 		}
@@ -197,11 +244,10 @@ func render(t *testing.T, pool *eval.Pool, given map[string]string) string {
 }
 
 // said is what people read of mistakes.
-func said(t *testing.T, dir string, list diag.List) string {
+func said(t *testing.T, tree *git.Tree, list diag.List) string {
 	t.Helper()
 	var out bytes.Buffer
-	source := func(file string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, file)) }
-	if err := format.Text(&out, list, format.Options{Source: source}); err != nil {
+	if err := format.Text(&out, list, format.Options{Source: tree.ReadFile}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
