@@ -22,7 +22,7 @@ import (
 func small(t *testing.T) (*world, company, files) {
 	t.Helper()
 	base := realPlatform(t)
-	w, c := newWorld(t, newEvaluator(t), t.TempDir()), newCompany()
+	w, c := newWorld(t, shared.evaluator(t), t.TempDir()), newCompany()
 	w.advance(c.write(base))
 	return w, c, base
 }
@@ -269,7 +269,9 @@ func TestGuard(t *testing.T) {
 			t.Parallel()
 			base := realPlatform(t)
 			base["platform/paths/web/objects.cue"] += test.cue
-			w := newWorld(t, newEvaluator(t), t.TempDir())
+			pool := eval.NewPool("", 1) // as many run side by side
+			defer pool.Close()
+			w := newWorld(t, &eval.Evaluator{Pool: pool, Engine: "test"}, t.TempDir())
 			w.advance(newCompany().write(base))
 			u := w.unit("dev/one/stock")
 			if !u.Held() || !u.Digest.IsZero() {

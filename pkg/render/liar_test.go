@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
@@ -205,24 +204,21 @@ func lies() map[string]func(a protocol.Answer, data []byte) {
 // renders it at the same revision, and what is asked for again is an error and
 // never fewer objects.
 func TestNoRenderIsLess(t *testing.T) {
-	base := realPlatform(t)
-	next := newCompany().with(func(s *service) { s.Port = 8082 }, "beta/stock")
-	honest := newWorld(t, newEvaluator(t), t.TempDir())
-	honest.advance(newCompany().write(base))
-	honest.advance(next.write(base))
+	honest, c, base := small(t)
+	first, good, bin := honest.head, honest.eval.Pool, t.TempDir()
+	next := c.with(func(s *service) { s.Port = 8082 }, "beta/stock").write(base)
+	honest.advance(next)
 	want := honest.digests()
-	bin, warm := t.TempDir(), warmed(t, base)
 	for kind := range lies() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, copied(t, warm), t.TempDir())
-			w.advance(newCompany().write(base))
-			good, bad := w.eval.Pool, eval.NewPool(link(t, bin, "liar-"+kind), 1)
+			w := &world{t: t, store: honest.store, eval: shared.evaluator(t), head: first, es: eval.NewState(), st: render.NewState()}
+			w.step(w.es, w.st)
+			bad := eval.NewPool(link(t, bin, "liar-"+kind), 1)
 			defer bad.Close()
-			bad.SetPlatform(platformOf(next.write(base)))
-			good.SetPlatform(platformOf(next.write(base)))
-			w.eval.Pool = bad
-			_, delta := w.advance(next.write(base))
+			bad.SetPlatform(platformOf(next))
+			w.eval.Pool, w.head = bad, honest.head
+			_, delta := w.step(w.es, w.st)
 			if len(delta.Removed) > 0 {
 				t.Errorf("units went: %v", delta.Removed)
 			}
@@ -270,43 +266,6 @@ func platformOf(base files) map[string]string {
 		}
 	}
 	return out
-}
-
-// warmed is a file of results of the company as it is before.
-func warmed(t *testing.T, base files) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "results")
-	c, err := cache.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := eval.NewPool("", 2)
-	defer pool.Close()
-	newWorld(t, &eval.Evaluator{Pool: pool, Cache: c, Engine: "test"}, t.TempDir()).advance(newCompany().write(base))
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-// copied is an evaluator on a copy of a file of results.
-func copied(t *testing.T, file string) *eval.Evaluator {
-	t.Helper()
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := filepath.Join(t.TempDir(), "results")
-	if err := os.WriteFile(own, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, err := cache.Open(own)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := eval.NewPool("", 1)
-	t.Cleanup(func() { pool.Close(); c.Close() })
-	return &eval.Evaluator{Pool: pool, Cache: c, Engine: "test"}
 }
 
 // link gives this binary another name.

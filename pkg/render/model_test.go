@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,6 +71,51 @@ func newEvaluator(t testing.TB) *eval.Evaluator {
 	pool := eval.NewPool("", 2)
 	t.Cleanup(func() { pool.Close(); c.Close() })
 	return &eval.Evaluator{Pool: pool, Cache: c, Engine: "test"}
+}
+
+// founding is what most tests begin with, made once: results of the company as it is
+// at first, and workers that have its platform.
+type founding struct {
+	once    sync.Once
+	pool    *eval.Pool
+	results []byte
+}
+
+var shared founding
+
+// evaluator has the workers that others have too, and results of its own: those of the
+// company as it is at first.
+func (f *founding) evaluator(t testing.TB) *eval.Evaluator {
+	t.Helper()
+	f.once.Do(func() { f.make(t) })
+	file := filepath.Join(t.TempDir(), "results")
+	if err := os.WriteFile(file, f.results, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := cache.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return &eval.Evaluator{Pool: f.pool, Cache: c, Engine: "test"}
+}
+
+func (f *founding) make(t testing.TB) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "results")
+	c, err := cache.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.pool = eval.NewPool("", 2)
+	w := newWorld(t, &eval.Evaluator{Pool: f.pool, Cache: c, Engine: "test"}, t.TempDir())
+	w.advance(newCompany().write(realPlatform(t)))
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if f.results, err = os.ReadFile(file); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newWorld(t testing.TB, e *eval.Evaluator, dir string) *world {
