@@ -235,6 +235,10 @@ type Forge interface {
 	CreatePull(ctx context.Context, proposal Proposal) (PullRequest, error)
 	// Merge merges at the expected head, or not, and gives the commit that came of it.
 	Merge(ctx context.Context, number int, merge Merge) (string, error)
+
+	// Clock is the forge's clock as its answers told it, and the time that went since; zero
+	// before the first. It never goes back.
+	Clock() time.Time
 }
 
 // Deployment is a version in an environment, as the forge shows it.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/forge/rest"
@@ -216,6 +217,9 @@ func (r *Repo) member(ctx context.Context, group, user string) (bool, error) {
 	}
 	return false, nil
 }
+
+// Clock implements forge.Forge.
+func (r *Repo) Clock() time.Time { return r.below.Clock() }
 
 // found makes a 404 an error that callers know.
 func found(err error) error {

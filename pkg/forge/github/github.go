@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/forge/rest"
@@ -175,6 +176,9 @@ func (r *Repo) RemoveLabel(ctx context.Context, number int, label string) error 
 	}
 	return fmt.Errorf("take label %q off pull request %d: %w", label, number, found(err))
 }
+
+// Clock implements forge.Forge.
+func (r *Repo) Clock() time.Time { return r.below.Clock() }
 
 // found makes a 404 an error that callers know.
 func found(err error) error {

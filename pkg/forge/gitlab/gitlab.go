@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/forge/rest"
@@ -190,6 +191,9 @@ func (r *Repo) Member(ctx context.Context, group, name string) (bool, error) {
 	}
 	return false, fmt.Errorf("ask whether %q is in %q: %w", name, group, err)
 }
+
+// Clock implements forge.Forge.
+func (r *Repo) Clock() time.Time { return r.below.Clock() }
 
 // found makes a 404 an error that callers know.
 func found(err error) error {

@@ -45,6 +45,7 @@ type Client struct {
 	opts   Options
 	cache  *etags
 	limits limits
+	clock  clock
 }
 
 // Request is one call. The zero Method is GET.
@@ -242,6 +243,7 @@ func (c *Client) attempt(ctx context.Context, req Request, body []byte, token st
 		return Answer{}, bare(err)
 	}
 	defer res.Body.Close()
+	c.clock.hear(res.Header, c.opts.Now())
 	answer, err := c.read(res)
 	if err != nil {
 		return Answer{}, err

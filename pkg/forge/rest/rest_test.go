@@ -370,6 +370,58 @@ func TestListMoves(t *testing.T) {
 	}
 }
 
+// TestClock holds that the server's clock is what it said with any answer, goes on with
+// ours, and never goes back.
+func TestClock(t *testing.T) {
+	ours := time.Unix(1_800_000_000, 0)
+	theirs := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var date, status atomic.Value
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Date"] = nil // or the server sets it
+		if text := date.Load().(string); text != "" {
+			w.Header().Set("Date", text)
+		}
+		w.Header().Set("ETag", `"t"`)
+		w.WriteHeader(status.Load().(int))
+	})
+	opts := quick(nil)
+	opts.Tries, opts.Now = 1, func() time.Time { return ours }
+	c := client(t, url, opts)
+	at := func(seconds int) string {
+		return theirs.Add(time.Duration(seconds) * time.Second).Format(http.TimeFormat)
+	}
+	for _, step := range []struct {
+		what   string
+		passes time.Duration // before the answer
+		date   string
+		status int
+		want   time.Duration // after theirs; below 0 for zero
+	}{
+		{"no date", 0, "", 200, -1},
+		{"nonsense", time.Second, "soon", 200, -1},
+		{"a failure", time.Second, at(0), 500, 0},
+		{"no date any more", 1500 * time.Millisecond, "", 200, 1500 * time.Millisecond},
+		{"a date before", time.Second, at(1), 200, 2500 * time.Millisecond},
+		{"the same date", 250 * time.Millisecond, at(1), 404, 2750 * time.Millisecond},
+		{"nonsense later", 250 * time.Millisecond, "soon", 200, 3 * time.Second},
+		{"a date ahead", time.Second, at(60), 200, time.Minute},
+		{"unchanged", time.Second, at(90), 304, 90 * time.Second},
+		{"our clock is put back", -time.Hour, "", 200, 90 * time.Second},
+	} {
+		ours = ours.Add(step.passes)
+		date.Store(step.date)
+		status.Store(step.status)
+		_, _ = c.Do(t.Context(), Request{Path: "/"})
+		want := time.Time{}
+		if step.want >= 0 {
+			want = theirs.Add(step.want)
+		}
+		if got := c.Clock(); !got.Equal(want) {
+			t.Errorf("%s: it is %v, want %v", step.what, got, want)
+		}
+	}
+}
+
 func TestJSONIsOneValue(t *testing.T) {
 	body := atomic.Pointer[string]{}
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
