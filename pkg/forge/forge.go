@@ -222,6 +222,9 @@ type Forge interface {
 	SetStatus(ctx context.Context, commit string, status Status) error
 	// Comment keeps one comment of ours on a pull request as it is given.
 	Comment(ctx context.Context, number int, comment Comment) error
+	// AddLabel puts a label on, which the repository gets if it has none of that name.
+	// One that is on is on.
+	AddLabel(ctx context.Context, number int, label string) error
 	// RemoveLabel takes a label off. One that is not on is off.
 	RemoveLabel(ctx context.Context, number int, label string) error
 	// CreateBranch makes a branch at a commit; one that is there at that commit is made.
@@ -235,6 +238,8 @@ type Forge interface {
 	CreatePull(ctx context.Context, proposal Proposal) (PullRequest, error)
 	// Merge merges at the expected head, or not, and gives the commit that came of it.
 	Merge(ctx context.Context, number int, merge Merge) (string, error)
+	// ClosePull closes a pull request without merging. One that is closed or merged stays so.
+	ClosePull(ctx context.Context, number int) error
 
 	// Clock is the forge's clock as its answers told it, and the time that went since; zero
 	// before the first. It never goes back.

@@ -122,6 +122,7 @@ func TestLies(t *testing.T) {
 		}
 		healthy()
 		silent(t, w, n)
+		untouched(t, w, n, contract.Lies(away.URL))
 	})
 	if n := stolen.Load(); n > 0 {
 		t.Errorf("%d requests went to another host", n)

@@ -21,6 +21,16 @@ type label struct {
 	Name string `json:"name"`
 }
 
+func (l label) key() string { return strconv.FormatInt(l.ID, 10) }
+
+func names(labels []label) []string {
+	var out []string
+	for _, l := range labels {
+		out = append(out, l.Name)
+	}
+	return out
+}
+
 type branch struct {
 	Ref    string `json:"ref"`
 	SHA    string `json:"sha"`
@@ -51,7 +61,7 @@ type pull struct {
 // names one: what was pushed for review (refs/for) has a reference of its own.
 func (p pull) value() (forge.PullRequest, error) {
 	out := forge.PullRequest{
-		Number: p.Number, Title: p.Title, Author: p.User.Login, State: forge.State(p.State), Draft: p.Draft,
+		Number: p.Number, Title: p.Title, Author: p.User.Login, State: forge.State(p.State), Draft: p.Draft, Labels: names(p.Labels),
 		Head: forge.Head{Branch: p.Head.Ref, Commit: p.Head.SHA, Fork: p.Head.RepoID != p.Base.RepoID},
 		Base: forge.Base{Branch: p.Base.Ref, Commit: p.Base.SHA},
 		URL:  p.URL, Updated: p.Update, Mergeable: forge.MergeUnknown, Files: -1,
@@ -61,9 +71,6 @@ func (p pull) value() (forge.PullRequest, error) {
 	}
 	if p.Head.Repo != nil {
 		out.Head.Repository = p.Head.Repo.Name
-	}
-	for _, l := range p.Labels {
-		out.Labels = append(out.Labels, l.Name)
 	}
 	if p.Merged {
 		out.State, out.MergeCommit = forge.Merged, p.MergeCommit

@@ -1,8 +1,10 @@
 package gitea
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -69,6 +71,52 @@ func (b board) Rewrite(ctx context.Context, _ int, id int64, body string) error 
 
 func (b board) Erase(ctx context.Context, _ int, id int64) error {
 	return b.below.Send(ctx, http.MethodDelete, b.below.Path("issues", "comments", id), nil, nil)
+}
+
+// AddLabel implements forge.Forge.
+func (r *Repo) AddLabel(ctx context.Context, number int, name string) error {
+	is := func(on string) bool { return on == name }
+	err := forge.Label(ctx, r, number, is, func() ([]string, error) {
+		id, err := r.labelID(ctx, name)
+		var on []label
+		if err == nil {
+			err = r.below.Send(ctx, http.MethodPost, r.below.Path("issues", number, "labels"), map[string][]int64{"labels": {id}}, &on)
+		}
+		return names(on), found(err)
+	})
+	if err != nil {
+		return fmt.Errorf("put label %q on pull request %d: %w", name, number, err)
+	}
+	return nil
+}
+
+// labelID is the number of a label of the repository, which is made if there is none.
+// Gitea lets two have one name, so after that it is looked up again, whatever came of it:
+// if somebody else made it meanwhile, all take the same one.
+func (r *Repo) labelID(ctx context.Context, name string) (int64, error) {
+	id, err := r.lookUp(ctx, name)
+	if err != nil || id != 0 {
+		return id, err
+	}
+	body := map[string]string{"name": name, "color": "#ededed"}
+	refused := r.below.Send(ctx, http.MethodPost, r.below.Path("labels"), body, nil)
+	id, err = r.lookUp(ctx, name)
+	if err == nil && id == 0 {
+		err = cmp.Or(refused, errors.New("the forge made the label and does not list it"))
+	}
+	return id, err
+}
+
+// lookUp is the lowest number of the labels of a name; 0 if there is none.
+func (r *Repo) lookUp(ctx context.Context, name string) (int64, error) {
+	all, err := list(ctx, r, r.below.Path("labels"), nil, label.key, nil)
+	var id int64
+	for _, l := range all {
+		if l.Name == name && (id == 0 || l.ID < id) {
+			id = l.ID
+		}
+	}
+	return id, err
 }
 
 // RemoveLabel implements forge.Forge.
@@ -234,4 +282,19 @@ func (r *Repo) Merge(ctx context.Context, number int, m forge.Merge) (string, er
 		return "", fmt.Errorf("merge pull request %d at %.12s: %w", number, m.Head, found(err))
 	}
 	return p.MergeCommit, nil
+}
+
+// ClosePull implements forge.Forge.
+func (r *Repo) ClosePull(ctx context.Context, number int) error {
+	err := forge.Close(ctx, r, number, func() (forge.PullRequest, error) {
+		var now pull
+		if err := r.below.Send(ctx, http.MethodPatch, r.below.Path("pulls", number), map[string]string{"state": "closed"}, &now); err != nil {
+			return forge.PullRequest{}, found(err)
+		}
+		return now.value()
+	})
+	if err != nil {
+		return fmt.Errorf("close pull request %d: %w", number, err)
+	}
+	return nil
 }

@@ -15,6 +15,18 @@ type user struct {
 	Login string `json:"login"`
 }
 
+type label struct {
+	Name string `json:"name"`
+}
+
+func names(labels []label) []string {
+	var out []string
+	for _, l := range labels {
+		out = append(out, l.Name)
+	}
+	return out
+}
+
 type branch struct {
 	Ref  string `json:"ref"`
 	SHA  string `json:"sha"`
@@ -27,16 +39,14 @@ type branch struct {
 // pull is a pull request as a list and a single answer give it; what only the second
 // gives is a pointer.
 type pull struct {
-	Number int       `json:"number"`
-	Title  string    `json:"title"`
-	User   user      `json:"user"`
-	State  string    `json:"state"`
-	Draft  bool      `json:"draft"`
-	URL    string    `json:"html_url"`
-	Update time.Time `json:"updated_at"`
-	Labels []struct {
-		Name string `json:"name"`
-	} `json:"labels"`
+	Number      int        `json:"number"`
+	Title       string     `json:"title"`
+	User        user       `json:"user"`
+	State       string     `json:"state"`
+	Draft       bool       `json:"draft"`
+	URL         string     `json:"html_url"`
+	Update      time.Time  `json:"updated_at"`
+	Labels      []label    `json:"labels"`
 	Head        branch     `json:"head"`
 	Base        branch     `json:"base"`
 	MergedAt    *time.Time `json:"merged_at"`
@@ -47,16 +57,13 @@ type pull struct {
 
 func (p pull) value() (forge.PullRequest, error) {
 	out := forge.PullRequest{
-		Number: p.Number, Title: p.Title, Author: p.User.Login, State: forge.State(p.State), Draft: p.Draft,
+		Number: p.Number, Title: p.Title, Author: p.User.Login, State: forge.State(p.State), Draft: p.Draft, Labels: names(p.Labels),
 		Head: forge.Head{Branch: p.Head.Ref, Commit: p.Head.SHA, Fork: p.Head.Repo == nil || p.Base.Repo == nil || p.Head.Repo.ID != p.Base.Repo.ID},
 		Base: forge.Base{Branch: p.Base.Ref, Commit: p.Base.SHA},
 		URL:  p.URL, Updated: p.Update, Mergeable: forge.MergeUnknown, Files: -1,
 	}
 	if p.Head.Repo != nil {
 		out.Head.Repository = p.Head.Repo.Name
-	}
-	for _, l := range p.Labels {
-		out.Labels = append(out.Labels, l.Name)
 	}
 	if p.MergedAt != nil { // before that, merge_commit_sha is a try of GitHub's own
 		out.State, out.MergeCommit = forge.Merged, p.MergeCommit
@@ -129,9 +136,7 @@ type event struct {
 	Event   string    `json:"event"`
 	Actor   user      `json:"actor"`
 	Created time.Time `json:"created_at"`
-	Label   struct {
-		Name string `json:"name"`
-	} `json:"label"`
+	Label   label     `json:"label"`
 }
 
 func (e event) key() string { return strconv.FormatInt(e.ID, 10) }

@@ -168,6 +168,20 @@ func (r *Repo) SetStatus(ctx context.Context, commit string, s forge.Status) err
 	return nil
 }
 
+// AddLabel implements forge.Forge. GitHub makes the label, and tells none apart by case.
+func (r *Repo) AddLabel(ctx context.Context, number int, name string) error {
+	is := func(on string) bool { return strings.EqualFold(on, name) }
+	err := forge.Label(ctx, r, number, is, func() ([]string, error) {
+		var on []label
+		err := r.below.Send(ctx, http.MethodPost, r.below.Path("issues", number, "labels"), map[string][]string{"labels": {name}}, &on)
+		return names(on), found(err)
+	})
+	if err != nil {
+		return fmt.Errorf("put label %q on pull request %d: %w", name, number, err)
+	}
+	return nil
+}
+
 // RemoveLabel implements forge.Forge.
 func (r *Repo) RemoveLabel(ctx context.Context, number int, label string) error {
 	err := r.below.Send(ctx, http.MethodDelete, r.below.Path("issues", number, "labels", label), nil, nil)

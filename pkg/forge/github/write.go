@@ -203,3 +203,18 @@ func (r *Repo) Merge(ctx context.Context, number int, m forge.Merge) (string, er
 	}
 	return made.SHA, nil
 }
+
+// ClosePull implements forge.Forge.
+func (r *Repo) ClosePull(ctx context.Context, number int) error {
+	err := forge.Close(ctx, r, number, func() (forge.PullRequest, error) {
+		var now pull
+		if err := r.below.Send(ctx, http.MethodPatch, r.below.Path("pulls", number), map[string]string{"state": "closed"}, &now); err != nil {
+			return forge.PullRequest{}, found(err)
+		}
+		return now.value()
+	})
+	if err != nil {
+		return fmt.Errorf("close pull request %d: %w", number, err)
+	}
+	return nil
+}

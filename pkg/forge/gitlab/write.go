@@ -3,12 +3,14 @@ package gitlab
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/forge/rest"
@@ -80,6 +82,23 @@ func (b board) Rewrite(ctx context.Context, number int, id int64, body string) e
 
 func (b board) Erase(ctx context.Context, number int, id int64) error {
 	return b.below.Send(ctx, http.MethodDelete, b.below.Path("merge_requests", number, "notes", id), nil, nil)
+}
+
+// AddLabel implements forge.Forge. GitLab makes the label.
+func (r *Repo) AddLabel(ctx context.Context, number int, label string) error {
+	is := func(on string) bool { return on == label }
+	err := forge.Label(ctx, r, number, is, func() ([]string, error) {
+		if strings.Contains(label, ",") {
+			return nil, errors.New("GitLab would take it for several, because of its comma")
+		}
+		var now pull
+		err := r.below.Send(ctx, http.MethodPut, r.below.Path("merge_requests", number), map[string]string{"add_labels": label}, &now)
+		return now.Labels, found(err)
+	})
+	if err != nil {
+		return fmt.Errorf("put label %q on merge request %d: %w", label, number, err)
+	}
+	return nil
 }
 
 // RemoveLabel implements forge.Forge.
@@ -235,4 +254,19 @@ func (r *Repo) Merge(ctx context.Context, number int, m forge.Merge) (string, er
 		return "", fmt.Errorf("merge merge request %d at %.12s: %w", number, m.Head, found(err))
 	}
 	return p.MergeCommit, nil
+}
+
+// ClosePull implements forge.Forge.
+func (r *Repo) ClosePull(ctx context.Context, number int) error {
+	err := forge.Close(ctx, r, number, func() (forge.PullRequest, error) {
+		var now pull
+		if err := r.below.Send(ctx, http.MethodPut, r.below.Path("merge_requests", number), map[string]string{"state_event": "close"}, &now); err != nil {
+			return forge.PullRequest{}, found(err)
+		}
+		return now.value()
+	})
+	if err != nil {
+		return fmt.Errorf("close merge request %d: %w", number, err)
+	}
+	return nil
 }

@@ -51,6 +51,7 @@ type state struct {
 	branches     map[string]string
 	users        map[string]*User
 	groups       map[string]map[string]string // states of members, by group and name
+	labels       []string                     // that were ever put on
 	pulls        []*pull                      // number is the index and one
 	statuses     map[string][]status
 	environments []*environment
@@ -239,6 +240,9 @@ func (s *Server) label(actor *User, p *pull, label string, on bool) {
 	p.labels = slices.DeleteFunc(p.labels, func(l string) bool { return l == label })
 	if on {
 		p.labels = append(p.labels, label)
+	}
+	if !slices.Contains(s.labels, label) {
+		s.labels = append(s.labels, label)
 	}
 	p.events = append(p.events, event{s.id(), actor, label, on, s.tick()})
 }

@@ -71,6 +71,57 @@ func Reading(fault func(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 }
 
+// writing lets a fault at requests that change something, and all others pass.
+func writing(fault http.HandlerFunc, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		fault(w, r)
+	})
+}
+
+// Lost has what changes something done, and its answer cut off.
+func Lost() Fault {
+	return func(next http.Handler) http.Handler {
+		return writing(func(_ http.ResponseWriter, r *http.Request) {
+			record(next, r)
+			panic(http.ErrAbortHandler)
+		}, next)
+	}
+}
+
+// Idle answers what changes something with how it is, and does nothing: with no labels to
+// one that adds, with the thing itself to one that edits it.
+func Idle() Fault {
+	return func(next http.Handler) http.Handler {
+		return writing(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				answer(w, http.StatusOK, []object{})
+				return
+			}
+			look := r.Clone(r.Context())
+			look.Method, look.Body, look.ContentLength = http.MethodGet, http.NoBody, 0
+			next.ServeHTTP(w, look)
+		}, next)
+	}
+}
+
+// At lets a fault at paths with an end, and all others pass.
+func At(end string, fault Fault) Fault {
+	return func(next http.Handler) http.Handler {
+		broken := fault(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, end) {
+				broken.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
 // Paged lets a fault at what comes in pages: the page that is asked for is given.
 func Paged(fault func(w http.ResponseWriter, r *http.Request, page int, next http.Handler)) Fault {
 	return Reading(func(w http.ResponseWriter, r *http.Request, next http.Handler) {

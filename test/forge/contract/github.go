@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,7 @@ func (s *Server) github() http.Handler {
 		"GET " + repo + "/pulls":                            s.ghPulls,
 		"POST " + repo + "/pulls":                           s.ghOpen,
 		"GET " + repo + "/pulls/{number}":                   s.ghPull,
+		"PATCH " + repo + "/pulls/{number}":                 s.ghEdit,
 		"GET " + repo + "/pulls/{number}/files":             s.ghFiles,
 		"GET " + repo + "/pulls/{number}/reviews":           s.ghReviews,
 		"PUT " + repo + "/pulls/{number}/merge":             s.ghMerge,
@@ -27,6 +29,7 @@ func (s *Server) github() http.Handler {
 		"POST " + repo + "/issues/{number}/comments":        s.ghSay,
 		"PATCH " + repo + "/issues/comments/{id}":           s.ghRewrite,
 		"DELETE " + repo + "/issues/comments/{id}":          s.ghErase,
+		"POST " + repo + "/issues/{number}/labels":          s.ghLabel,
 		"DELETE " + repo + "/issues/{number}/labels/{name}": s.ghUnlabel,
 		"GET " + repo + "/collaborators/{user}/permission":  s.ghPermission,
 		"GET /orgs/{org}/teams/{team}/memberships/{user}":   s.ghTeam,
@@ -118,6 +121,18 @@ func (s *Server) ghPull(w http.ResponseWriter, r *http.Request) {
 	if p := s.pullOf(w, r); p != nil {
 		answer(w, http.StatusOK, s.ghPullOf(p, true))
 	}
+}
+
+// ghEdit closes. One that was merged is closed already.
+func (s *Server) ghEdit(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	if p == nil {
+		return
+	}
+	if read(r).text("state") == "closed" && p.state == "open" {
+		p.state = "closed"
+	}
+	answer(w, http.StatusOK, s.ghPullOf(p, true))
 }
 
 func (s *Server) ghFiles(w http.ResponseWriter, r *http.Request) {
@@ -270,6 +285,30 @@ func (s *Server) ghErase(w http.ResponseWriter, r *http.Request) {
 	}
 	p.notes = slices.DeleteFunc(p.notes, func(one *note) bool { return one == n })
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// ghLabel makes the labels that there are not: no two differ by case alone.
+func (s *Server) ghLabel(w http.ResponseWriter, r *http.Request) {
+	p := s.pullOf(w, r)
+	if p == nil {
+		return
+	}
+	wanted, _ := read(r)["labels"].([]any)
+	for _, one := range wanted {
+		name, _ := one.(string)
+		if name == "" {
+			answer(w, http.StatusUnprocessableEntity, object{"message": "Validation Failed", "errors": []object{{"resource": "Label", "code": "missing_field", "field": "name"}}})
+			return
+		}
+		at := slices.IndexFunc(s.labels, func(l string) bool { return strings.EqualFold(l, name) })
+		if at >= 0 {
+			name = s.labels[at]
+		}
+		if !slices.Contains(p.labels, name) {
+			s.label(s.caller(r), p, name, true)
+		}
+	}
+	answer(w, http.StatusOK, s.ghPullOf(p, false)["labels"])
 }
 
 func (s *Server) ghUnlabel(w http.ResponseWriter, r *http.Request) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -158,13 +159,24 @@ func (s *Server) glPull(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// glEdit closes what is open and puts labels on and off; what is so already it leaves.
+// The labels to put on are several where there are commas.
 func (s *Server) glEdit(w http.ResponseWriter, r *http.Request) {
 	p := s.pullOf(w, r)
 	if p == nil {
 		return
 	}
-	if label := read(r).text("remove_labels"); slices.Contains(p.labels, label) {
+	body := read(r)
+	if label := body.text("remove_labels"); slices.Contains(p.labels, label) {
 		s.label(s.caller(r), p, label, false)
+	}
+	for label := range strings.SplitSeq(body.text("add_labels"), ",") {
+		if label = strings.TrimSpace(label); label != "" && !slices.Contains(p.labels, label) {
+			s.label(s.caller(r), p, label, true)
+		}
+	}
+	if body.text("state_event") == "close" && p.state == "open" {
+		p.state = "closed"
 	}
 	answer(w, http.StatusOK, s.glPullOf(p, true))
 }
