@@ -48,7 +48,7 @@ func drifted(live cluster.Live, desired map[string]any) []object.FieldChange {
 		}
 	}
 	for _, c := range object.Diff(live.Owned, desired) {
-		if c.After == nil && differs(c) && !engineMark(c.Path) && !slices.ContainsFunc(out, func(o object.FieldChange) bool { return o.Path == c.Path }) {
+		if c.After == nil && differs(c) && !engineMark(c.Path) && !claimStatus(c.Path) && !slices.ContainsFunc(out, func(o object.FieldChange) bool { return o.Path == c.Path }) {
 			out = append(out, c)
 		}
 	}
@@ -61,6 +61,14 @@ func drifted(live cluster.Live, desired map[string]any) []object.FieldChange {
 func differs(c object.FieldChange) bool {
 	element := strings.HasSuffix(c.Path, "]") && (c.Before == nil) != (c.After == nil)
 	return element || !sameValue(c.Before, c.After)
+}
+
+// claimStatus reports a field of the status that the API server writes into the claims
+// of a StatefulSet's template. They are a list as a whole, so it counts as ours.
+func claimStatus(path string) bool {
+	rest, inside := strings.CutPrefix(path, ".spec.volumeClaimTemplates[")
+	_, field, _ := strings.Cut(rest, "]")
+	return inside && strings.HasPrefix(field, ".status")
 }
 
 // engineMark reports a field the engine writes at apply, which is no part of
