@@ -13,7 +13,7 @@ goVersion=$(go env GOVERSION)
 key=$(
 	{
 		echo "$goVersion"
-		sha256sum build.sh go.mod go.sum main.go
+		sha256sum build.sh go.mod go.sum ./*.go
 	} | sha256sum | cut -c1-16
 )
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/fairway/forge

@@ -5,6 +5,7 @@ package main
 import (
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -24,6 +25,13 @@ import (
 var version = "development"
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		if err := serve(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "fairway-forge serve:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv("FAIRWAY_FORGE_UNTIL_STDIN_CLOSES") != "" && len(os.Args) > 1 && os.Args[1] == "web" {
 		go untilStdinCloses()
 	}

@@ -10,10 +10,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -32,9 +30,9 @@ const Admin = "fairway"
 
 // Server is a running Gitea.
 type Server struct {
-	URL   string // http://127.0.0.1:PORT
-	Token string // Admin's
-	Dir   string
+	URL   string `json:"url"`   // http://127.0.0.1:PORT
+	Token string `json:"token"` // Admin's
+	Dir   string `json:"-"`
 
 	binary string
 	cmd    *exec.Cmd
@@ -91,7 +89,7 @@ func (s *Server) Stop() {
 		return
 	}
 	s.stdin.Close()
-	timer := time.AfterFunc(20*time.Second, func() { s.cmd.Process.Signal(syscall.SIGKILL) })
+	timer := time.AfterFunc(30*time.Second, func() { s.cmd.Process.Signal(syscall.SIGKILL) })
 	s.cmd.Wait()
 	timer.Stop()
 	if b, ok := s.stdin.(*both); ok {
@@ -116,155 +114,30 @@ func Binary() (string, error) {
 }
 
 func (s *Server) start(more string) error {
-	port, err := freePort()
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, "extra.ini"), []byte(more), 0o600); err != nil {
+		return err
+	}
+	var said bytes.Buffer
+	s.cmd = exec.Command(s.binary, "serve", "--dir", s.Dir)
+	s.cmd.Stderr = &said
+	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	s.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
-	if err := os.WriteFile(s.config(), []byte(s.settings(port)+more), 0o600); err != nil {
-		return err
-	}
-	log, err := os.Create(filepath.Join(s.Dir, "gitea.log"))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	s.cmd = s.command("web", "--config", s.config())
-	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
 		return err
 	}
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
-	if err := s.ready(); err != nil {
-		text, _ := os.ReadFile(log.Name())
-		return fmt.Errorf("%w\n%s", err, text)
+	if err := json.NewDecoder(stdout).Decode(s); err != nil {
+		s.Stop()
+		return fmt.Errorf("%w: %s", err, &said)
 	}
-	return s.admin()
-}
-
-func (s *Server) config() string { return filepath.Join(s.Dir, "app.ini") }
-
-// command is Gitea's own, without anything of whoever runs it.
-func (s *Server) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(s.binary, args...)
-	cmd.Dir = s.Dir
-	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + s.Dir, "GITEA_WORK_DIR=" + s.Dir,
-		"FAIRWAY_FORGE_UNTIL_STDIN_CLOSES=1", "GIT_CONFIG_NOSYSTEM=1",
-	}
-	return cmd
-}
-
-// settings is what differs from what Gitea does by itself: one user of the machine,
-// loopback only, nothing fetched from elsewhere, nothing that only people need.
-func (s *Server) settings(port int) string {
-	return fmt.Sprintf(`
-RUN_MODE = prod
-RUN_USER = %[5]s
-WORK_PATH = %[1]s
-I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true
-[server]
-PROTOCOL = http
-HTTP_ADDR = 127.0.0.1
-HTTP_PORT = %[2]d
-ROOT_URL = http://127.0.0.1:%[2]d/
-OFFLINE_MODE = true
-DISABLE_SSH = true
-LFS_START_SERVER = false
-STATIC_ROOT_PATH = %[3]s
-[database]
-DB_TYPE = sqlite3
-PATH = %[1]s/gitea.db
-[repository]
-ROOT = %[1]s/repositories
-DEFAULT_BRANCH = main
-[security]
-INSTALL_LOCK = true
-SECRET_KEY = of-a-lab-that-holds-no-secrets
-INTERNAL_TOKEN = %[4]s
-[oauth2]
-ENABLED = false
-[service]
-DISABLE_REGISTRATION = true
-[session]
-PROVIDER = memory
-[indexer]
-ISSUE_INDEXER_TYPE = db
-[actions]
-ENABLED = false
-[packages]
-ENABLED = false
-[webhook]
-ALLOWED_HOST_LIST = loopback
-[log]
-MODE = console
-LEVEL = warn
-`, s.Dir, port, filepath.Join(filepath.Dir(s.binary), "static"), internalToken, runUser())
-}
-
-// internalToken is what Gitea's hooks show to Gitea: a JWT of {"nbf":1}, signed by nobody.
-const internalToken = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJuYmYiOjF9.lab"
-
-func runUser() string {
-	out, err := exec.Command("id", "-un").Output()
-	if err != nil {
-		return "root"
-	}
-	return strings.TrimSpace(string(out))
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-func (s *Server) ready() error {
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if s.cmd.ProcessState != nil {
-			break
-		}
-		if err := s.cmd.Process.Signal(syscall.Signal(0)); err != nil {
-			return fmt.Errorf("it ended: %w", err)
-		}
-		res, err := http.Get(s.URL + "/api/healthz")
-		if err != nil {
-			continue
-		}
-		res.Body.Close()
-		if res.StatusCode == http.StatusOK {
-			return nil
-		}
-	}
-	return errors.New("it did not come up in 2 minutes")
-}
-
-// admin makes the first user, whose token makes all others.
-func (s *Server) admin() error {
-	if text, err := os.ReadFile(filepath.Join(s.Dir, "token")); err == nil {
-		s.Token = string(text)
-		return nil
-	}
-	cmd := s.command("admin", "user", "create", "--config", s.config(), "--admin", "--username", Admin, "--email", Admin+"@example.com",
-		"--random-password", "--must-change-password=false", "--access-token", "--access-token-name", "lab", "--access-token-scopes", "all")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("make the first user: %w\n%s", err, out)
-	}
-	for line := range strings.Lines(string(out)) {
-		if _, token, ok := strings.Cut(line, "Access token was successfully created... "); ok {
-			s.Token = strings.TrimSpace(token)
-		}
-	}
-	if s.Token == "" {
-		return fmt.Errorf("make the first user: it got no token\n%s", out)
-	}
-	return os.WriteFile(filepath.Join(s.Dir, "token"), []byte(s.Token), 0o600)
+	return nil
 }
 
 // User makes a user and gives a token of his that may do what he may.
