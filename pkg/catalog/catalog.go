@@ -190,8 +190,13 @@ type Environment struct {
 	// Regions are those in which services run that name none; none stands for all.
 	Regions []string
 	// Base is the environment it stands on; "" for none.
-	Base  string
-	Drift DriftMode
+	Base string
+	// Domain is the one below which public services are reached.
+	Domain string
+	// Preview tells that no commit declares it: it is made of a pull request, and goes
+	// with that.
+	Preview bool
+	Drift   DriftMode
 	// Sleep says when the environment sleeps; nil for one that never does. It is no
 	// part of the data that units are rendered from: whether they sleep is given to
 	// them apart.
@@ -279,8 +284,10 @@ type ReleaseKey struct{ Environment, Service string }
 // evaluate are in it as well, without data, so that a mistake is never taken
 // for a removal.
 type Catalog struct {
-	Teams        map[string]*Team
-	Services     map[string]*Service
+	Teams    map[string]*Team
+	Services map[string]*Service
+	// Variants are services as some environment alone has them; see [Catalog.ServiceIn].
+	Variants     map[ReleaseKey]*Service
 	Environments map[string]*Environment
 	Clusters     map[string]*Cluster
 	Releases     map[ReleaseKey]*Release
@@ -291,6 +298,8 @@ type Catalog struct {
 	Exceptions map[string]*Exception
 	// Approvals are the rules for who must approve changes.
 	Approvals map[string]*Approval
+	// Previews says what becomes of pull requests while they are open; nil for nothing.
+	Previews *Previews
 	// Health are the rules for kinds that Kubernetes does not know, by the name of
 	// their file. Example: "certificate.cert-manager.io".
 	Health map[string]*health.Rules
@@ -302,6 +311,6 @@ func New() *Catalog {
 		Teams: map[string]*Team{}, Services: map[string]*Service{},
 		Environments: map[string]*Environment{}, Clusters: map[string]*Cluster{},
 		Releases: map[ReleaseKey]*Release{}, Policies: map[string]*Policy{}, Exceptions: map[string]*Exception{},
-		Approvals: map[string]*Approval{}, Health: map[string]*health.Rules{},
+		Approvals: map[string]*Approval{}, Health: map[string]*health.Rules{}, Variants: map[ReleaseKey]*Service{},
 	}
 }

@@ -129,7 +129,7 @@ func (c *Catalog) CheckRelease(key ReleaseKey) diag.List {
 		return problem("unknown-environment", fmt.Sprintf("environment %q is not declared", key.Environment),
 			fmt.Sprintf("add environments/%s/environment.cue, or remove the release", key.Environment))
 	}
-	s := c.Services[key.Service]
+	s := c.ServiceIn(key.Environment, key.Service)
 	if s == nil {
 		return problem("release-without-service", fmt.Sprintf("there is no service %q to release", key.Service),
 			fmt.Sprintf("remove this file, or bring teams/%s/%s back", r.Team, key.Service))
@@ -171,12 +171,12 @@ func (c *Catalog) Resolve(s *Service, environment, cluster string) (map[string]R
 }
 
 func (c *Catalog) resolve(need Need, environment, cluster string) (r Resolved, why, hint string) {
-	target := c.Services[need.Service]
+	asked := environment
+	environment = c.In(asked, need.Service)
+	target := c.ServiceIn(environment, need.Service)
 	if target == nil {
 		return r, fmt.Sprintf("there is no service %q", need.Service), nearest(need.Service, c.Services)
 	}
-	asked := environment
-	environment = c.In(asked, need.Service)
 	if c.Releases[ReleaseKey{environment, need.Service}] == nil {
 		where := environment
 		if asked != environment {

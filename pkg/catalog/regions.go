@@ -103,7 +103,7 @@ func (c *Catalog) regionsIn(environment string) ([]string, bool) {
 // CheckRegions looks at the regions that a service names, in an environment that
 // releases it.
 func (c *Catalog) CheckRegions(name, environment string) diag.List {
-	s := c.Services[name]
+	s := c.ServiceIn(environment, name)
 	if s == nil || s.Broken() || c.Releases[ReleaseKey{Environment: environment, Service: name}] == nil {
 		return nil
 	}
@@ -121,7 +121,7 @@ func (c *Catalog) CheckRegions(name, environment string) diag.List {
 // CheckPlace is [Catalog.CheckRegions], or what is wrong with the regions of the
 // environment where those count: the service is held then.
 func (c *Catalog) CheckPlace(name, environment string) diag.List {
-	s, env := c.Services[name], c.Environments[environment]
+	s, env := c.ServiceIn(environment, name), c.Environments[environment]
 	if s == nil || env == nil || env.Broken() || s.Regions[environment] != nil || s.Regions[""] != nil || len(c.regionsOfBase(s, environment)) > 0 {
 		return c.CheckRegions(name, environment)
 	}

@@ -54,14 +54,14 @@ func TestResultsAreKept(t *testing.T) {
 		return delta.Evaluations, data
 	}
 	n, want := advance("one")
-	if n != 4 { // the service, its team, and the platform's two clusters
-		t.Errorf("first: %d evaluations, want 4", n)
+	if n != 5 { // the service, its team, and the platform's two clusters and previews
+		t.Errorf("first: %d evaluations, want 5", n)
 	}
 	if n, got := advance("one"); n != 0 || !cmp.Equal(got, want) {
 		t.Errorf("again: %d evaluations, want none; %s", n, cmp.Diff(want, got))
 	}
-	if n, _ := advance("two"); n != 4 {
-		t.Errorf("another engine: %d evaluations, want 4", n)
+	if n, _ := advance("two"); n != 5 {
+		t.Errorf("another engine: %d evaluations, want 5", n)
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {

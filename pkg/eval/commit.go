@@ -14,8 +14,6 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 	"github.com/fairway-dev/fairway/pkg/health"
-	"github.com/fairway-dev/fairway/pkg/object"
-	"github.com/fairway-dev/fairway/pkg/schedule"
 	"github.com/fairway-dev/fairway/pkg/secret"
 	"github.com/fairway-dev/fairway/pkg/signature"
 )
@@ -48,11 +46,23 @@ func (e *entry) check(found secret.Finder) diag.List {
 			Hint:    fmt.Sprintf("write name: %q, or rename the folder", want),
 		})
 	}
+	if _, taken := catalog.PreviewOf(e.place.environment); taken && e.place.kind == protocol.Environment && !e.place.inPreviews() {
+		list = append(list, diag.Diag{
+			Code: "name", Severity: diag.Error, Pos: e.at("name"), Subject: e.place.subject(),
+			Message: fmt.Sprintf("name: environments called as %q are made of pull requests", named.Name),
+			Hint:    "give it another name",
+		})
+	}
 	if e.place.kind == protocol.Service {
 		list = append(list, e.checkNeeds()...)
 		list = append(list, e.checkSecrets()...)
 	}
 	return append(list, e.checkPlain(found)...)
+}
+
+// release is the service of the place in its environment.
+func (p place) release() catalog.ReleaseKey {
+	return catalog.ReleaseKey{Environment: p.environment, Service: p.service}
 }
 
 func (p place) subject() diag.Subject {
@@ -197,7 +207,7 @@ func (d *Delta) add(p place) {
 	case protocol.Cluster:
 		d.Clusters = append(d.Clusters, p.cluster)
 	case protocol.Release:
-		d.Releases = append(d.Releases, catalog.ReleaseKey{Environment: p.environment, Service: p.service})
+		d.Releases = append(d.Releases, p.release())
 	case protocol.Policy, protocol.Exception:
 		d.Guardrails = true
 	}
@@ -221,13 +231,15 @@ func (st *State) forget(p place) {
 	case protocol.Team:
 		delete(c.Teams, p.team)
 	case protocol.Service:
-		delete(c.Services, p.service)
+		if delete(c.Variants, p.release()); p.environment == "" {
+			delete(c.Services, p.service)
+		}
 	case protocol.Environment:
 		delete(c.Environments, p.environment)
 	case protocol.Cluster:
 		delete(c.Clusters, p.cluster)
 	case protocol.Release:
-		delete(c.Releases, catalog.ReleaseKey{Environment: p.environment, Service: p.service})
+		delete(c.Releases, p.release())
 	case protocol.Signing:
 		c.Signing = nil
 	case protocol.Policy:
@@ -238,6 +250,8 @@ func (st *State) forget(p place) {
 		delete(c.Approvals, p.guardrail)
 	case protocol.Health:
 		delete(c.Health, p.health)
+	case protocol.Previews:
+		c.Previews = nil
 	}
 }
 
@@ -248,14 +262,19 @@ func (e *entry) put(c *catalog.Catalog) {
 	case protocol.Team:
 		c.Teams[p.team] = teamOf(d, e.standing(d))
 	case protocol.Service:
+		if p.environment != "" {
+			c.Variants[p.release()] = e.asService()
+			return
+		}
 		c.Services[p.service] = e.asService()
 	case protocol.Environment:
-		c.Environments[p.environment] = environmentOf(d, e.standing(d))
+		env := environmentOf(d, e.standing(d))
+		env.Preview = p.inPreviews()
+		c.Environments[p.environment] = env
 	case protocol.Cluster:
 		c.Clusters[p.cluster] = clusterOf(d, e.standing(d))
 	case protocol.Release:
-		key := catalog.ReleaseKey{Environment: p.environment, Service: p.service}
-		c.Releases[key] = &catalog.Release{Declared: d, Environment: p.environment, Team: p.team}
+		c.Releases[p.release()] = &catalog.Release{Declared: d, Environment: p.environment, Team: p.team}
 	case protocol.Signing:
 		c.Signing = &d
 	case protocol.Policy:
@@ -274,6 +293,8 @@ func (e *entry) put(c *catalog.Catalog) {
 		if rules := e.standingRules(); rules != nil {
 			c.Health[p.health] = rules
 		}
+	case protocol.Previews:
+		c.Previews = previewsOf(d)
 	}
 }
 
@@ -299,16 +320,6 @@ func (e *entry) standingRules() *health.Rules {
 	return e.rules
 }
 
-func teamOf(d catalog.Declared, standing json.RawMessage) *catalog.Team {
-	var fields struct {
-		Namespace string   `json:"namespace"`
-		Owners    []string `json:"owners"`
-		Members   []string `json:"members"`
-	}
-	_ = json.Unmarshal(standing, &fields) // typed by the schema
-	return &catalog.Team{Declared: d, Namespace: fields.Namespace, Owners: fields.Owners, Members: fields.Members}
-}
-
 func (e *entry) declared() catalog.Declared {
 	d := catalog.Declared{Name: e.place.name(), Source: e.place.source(), Data: e.result.Data, Positions: e.result.Positions}
 	if len(e.diags) > 0 {
@@ -329,92 +340,6 @@ func (e *entry) asService() *catalog.Service {
 		e.service.LastGood = serviceOf(catalog.Declared{Name: d.Name, Source: d.Source, Data: e.good.result.Data}, e.place.team)
 	}
 	return e.service
-}
-
-// environmentOf reads where an environment runs from its data, or from those of
-// its last good version.
-func environmentOf(d catalog.Declared, standing json.RawMessage) *catalog.Environment {
-	var fields struct {
-		Rank     int               `json:"rank"`
-		Clusters []string          `json:"clusters"`
-		Regions  []string          `json:"regions"`
-		Base     string            `json:"base"`
-		Drift    catalog.DriftMode `json:"drift"`
-		Sleep    *schedule.Spec    `json:"sleep"`
-		catalog.Deletions
-	}
-	_ = json.Unmarshal(standing, &fields) // typed by the schema
-	d.Data = without(d.Data, "consents", "locks", "adopt", "sleep", "regions", "base")
-	return &catalog.Environment{
-		Declared: d, Rank: fields.Rank, Clusters: fields.Clusters, Regions: fields.Regions, Base: fields.Base,
-		Drift: fields.Drift, Sleep: fields.Sleep, Deletions: fields.Deletions,
-	}
-}
-
-func clusterOf(d catalog.Declared, standing json.RawMessage) *catalog.Cluster {
-	var fields struct {
-		Connection struct {
-			Context string `json:"context"`
-		} `json:"connection"`
-		Consents   map[string]string            `json:"consents"`
-		Supersedes []string                     `json:"supersedes"`
-		Kinds      map[string]map[string]string `json:"kinds"`
-		Nodes      map[string]catalog.NodePool  `json:"nodes"`
-		Capacity   catalog.Capacity             `json:"capacity"`
-	}
-	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
-	var stands struct {
-		Region   string `json:"region"`
-		Baseline *struct {
-			Policies []string `json:"policies"`
-		} `json:"baseline"`
-	}
-	_ = json.Unmarshal(standing, &stands)
-	d.Data = without(d.Data, "consents", "supersedes", "nodes", "capacity")
-	c := &catalog.Cluster{
-		Declared: d, Region: stands.Region, Connection: fields.Connection.Context, Consents: fields.Consents,
-		Supersedes: fields.Supersedes, Kinds: fields.Kinds, Nodes: fields.Nodes, Capacity: fields.Capacity,
-	}
-	if stands.Baseline != nil {
-		c.Baseline, c.Policies = true, stands.Baseline.Policies
-	}
-	return c
-}
-
-// without leaves out of a declaration's data what is for the engine alone: units
-// are rendered from the rest, so what is left out renders nothing anew.
-func without(data json.RawMessage, names ...string) json.RawMessage {
-	fields, err := object.DecodeFields(data)
-	if err != nil {
-		return data // a broken declaration has no data
-	}
-	for _, name := range names {
-		delete(fields, name)
-	}
-	out, err := object.Encode(fields)
-	if err != nil {
-		return data // unreachable: it was decoded from JSON
-	}
-	return out
-}
-
-func serviceOf(d catalog.Declared, team string) *catalog.Service {
-	s := &catalog.Service{Declared: d, Team: team}
-	var fields struct {
-		Path         string                      `json:"path"`
-		ObjectName   string                      `json:"objectName"`
-		Image        string                      `json:"image"`
-		Endpoints    map[string]catalog.Endpoint `json:"endpoints"`
-		Needs        map[string]catalog.Need     `json:"needs"`
-		Regions      []string                    `json:"regions"`
-		Environments map[string]json.RawMessage  `json:"environments"`
-	}
-	_ = json.Unmarshal(d.Data, &fields) // typed by the schema
-	s.ObjectName, s.Image = fields.ObjectName, fields.Image
-	maps.DeleteFunc(fields.Needs, func(_ string, n catalog.Need) bool { return n.Service == "" }) // a resource of its own
-	s.Path, s.Endpoints, s.Needs, s.Overlays = fields.Path, fields.Endpoints, fields.Needs, fields.Environments
-	s.Regions = regionsOf(fields.Regions, fields.Environments)
-	return s
 }
 
 // DiagsOf lists what is wrong with one declaration, by its source.

@@ -5,14 +5,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/eval/protocol"
 )
 
 // Roots are the folders a platform is declared in; nothing else of a revision
 // is read.
 func Roots() []string {
-	return []string{"cue.mod", "schema", "platform", "teams", "environments"}
+	return []string{"cue.mod", "schema", "platform", "teams", "environments", PreviewsRoot}
 }
+
+// PreviewsRoot is the folder of what pull requests are made into, which is put into
+// trees and never taken from a commit: PREVIEW/environment.cue, its releases in
+// PREVIEW/releases/TEAM/SERVICE.cue, and the services that the pull request changes in
+// PREVIEW/services/TEAM/SERVICE.
+const PreviewsRoot = "previews"
 
 // place is one declaration's place in the repository.
 type place struct {
@@ -53,6 +60,9 @@ func (p place) name() string {
 // that declare nothing.
 func placeOf(file string) (place, bool) {
 	parts := strings.Split(file, "/")
+	if parts[0] == PreviewsRoot {
+		return previewPlace(file, parts)
+	}
 	if inFolder(parts) {
 		return serviceAt(parts[1], parts[2]), true
 	}
@@ -83,9 +93,38 @@ func placeOf(file string) (place, bool) {
 		return place{kind: protocol.Health, dir: dir, file: base, field: name, health: name}, true
 	case dir == signingDir:
 		return signing(), true
+	case file == previewsFile:
+		return place{kind: protocol.Previews, dir: dir, file: base, field: "previews"}, true
 	}
 	return place{}, false
 }
+
+// previewPlace is placeOf for what a pull request was made into: what stands below the
+// preview's own folder is as below environments and below teams.
+func previewPlace(file string, parts []string) (place, bool) {
+	if len(parts) < 3 {
+		return place{}, false
+	}
+	if _, ok := catalog.PreviewOf(parts[1]); !ok {
+		return place{}, false
+	}
+	below := strings.Join(parts[2:], "/")
+	dir := path.Join(PreviewsRoot, parts[1])
+	if rest, ok := strings.CutPrefix(below, "services/"); ok {
+		p, ok := placeOf("teams/" + rest)
+		if !ok || p.kind != protocol.Service {
+			return place{}, false
+		}
+		p.dir, p.environment = path.Join(dir, "services", p.team, p.service), parts[1]
+		return p, true
+	}
+	p, ok := placeOf(path.Join("environments", parts[1], below))
+	p.dir = path.Dir(file)
+	return p, ok
+}
+
+// inPreviews reports whether the declaration is of a preview.
+func (p place) inPreviews() bool { return strings.HasPrefix(p.dir, PreviewsRoot+"/") }
 
 // sealedFile reports whether a file that is no CUE is one of encrypted secrets, which
 // belongs to the service beside which it stands. It is not evaluated; what becomes of
@@ -108,6 +147,9 @@ func inFolder(parts []string) bool {
 
 // signingDir is where it is declared whose signatures commits must carry.
 const signingDir = "platform/signing"
+
+// previewsFile is where it is declared what becomes of pull requests.
+const previewsFile = "platform/previews/previews.cue"
 
 // healthDir is where it is declared how objects of some kinds are doing, a file a kind.
 const healthDir = "platform/health"
@@ -137,7 +179,7 @@ func stray(file string) bool {
 	}
 	_, read := placeOf(file)
 	switch root, _, _ := strings.Cut(file, "/"); root {
-	case "teams", "environments":
+	case "teams", "environments", PreviewsRoot:
 		return !read
 	}
 	return !read && (strings.HasPrefix(file, policiesDir+"/") || strings.HasPrefix(file, exceptionsDir+"/") || strings.HasPrefix(file, approvalsDir+"/"))

@@ -55,7 +55,7 @@ func (e *Evaluator) KeepState(st *State, more []byte) {
 }
 
 func (e *Evaluator) stateKey(p platform) cache.Key {
-	return cache.KeyOf("state 4", e.Engine, e.Fleet, string(p.digest[:]))
+	return cache.KeyOf("state 5", e.Engine, e.Fleet, string(p.digest[:]))
 }
 
 func (st *State) writeEntries(w *record.Writer) {

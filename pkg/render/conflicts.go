@@ -136,14 +136,22 @@ func (c *conflicts) settle(st *State, cat *catalog.Catalog, t *touched) {
 func (c *conflicts) diagnose(st *State, cat *catalog.Catalog, key catalog.UnitKey, t *touched) {
 	u := st.Units[key]
 	var list diag.List
+	// What nobody reviewed yet holds nothing that was: a preview alone minds what it shares.
+	_, preview := catalog.PreviewOf(key.Environment)
+	minds := func(other catalog.UnitKey) bool {
+		_, theirs := catalog.PreviewOf(other.Environment)
+		return preview || !theirs
+	}
 	for _, id := range u.idents {
-		if other, ok := another(c.idents[id], func(k catalog.UnitKey) bool { return k != key }); ok {
+		if other, ok := another(c.idents[id], func(k catalog.UnitKey) bool { return k != key && minds(k) }); ok {
 			list = append(list, c.sharedIdentity(cat, key, other))
 			break
 		}
 	}
 	for _, claim := range u.claims {
-		elsewhere := func(k catalog.UnitKey) bool { return k.Service != key.Service || k.Environment != key.Environment }
+		elsewhere := func(k catalog.UnitKey) bool {
+			return (k.Service != key.Service || k.Environment != key.Environment) && minds(k)
+		}
 		if other, ok := another(c.claims[anywhere(claim)], elsewhere); ok {
 			list = append(list, sharedClaim(cat, st, key, other, claim))
 		}
@@ -205,7 +213,7 @@ func at(cat *catalog.Catalog, key catalog.UnitKey, field string) diag.Position {
 	if key.OfCluster() {
 		return declaredCluster(cat.Clusters[key.Cluster]).At(field)
 	}
-	s := cat.Services[key.Service]
+	s := cat.ServiceIn(key.Environment, key.Service)
 	if s == nil {
 		return diag.Position{}
 	}
@@ -230,7 +238,7 @@ func subjectOf(cat *catalog.Catalog, key catalog.UnitKey) diag.Subject {
 		return sub
 	}
 	sub.Service = key.Service
-	if s := cat.Services[key.Service]; s != nil {
+	if s := cat.ServiceIn(key.Environment, key.Service); s != nil {
 		sub.Team = s.Team
 	}
 	return sub

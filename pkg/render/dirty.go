@@ -53,7 +53,7 @@ func (l *links) spread(name string, services map[string]bool) {
 // told to write instead depends on all the names there are.
 func (l *links) missing(cat *catalog.Catalog, services map[string]bool) {
 	for target, callers := range l.callers {
-		if cat.Services[target] != nil {
+		if len(cat.VersionsOf(target)) > 0 {
 			continue
 		}
 		for caller := range callers {
@@ -69,30 +69,31 @@ func (l *links) placed(cat *catalog.Catalog, services map[string]bool) {
 	for _, env := range cat.Environments {
 		everywhere = everywhere || len(env.Regions) > 0
 	}
-	for name, s := range cat.Services {
+	for name, s := range cat.Versions() {
 		if standing := s.Standing(); everywhere || standing != nil && len(standing.Regions) > 0 {
 			l.spread(name, services)
 		}
 	}
 }
 
-// rewire brings what is known of a service's needs up to date: those of its
-// last good version, if it is broken, as that is what runs.
+// rewire brings what is known of a service's needs up to date, in whatever environment
+// it has them: those of its last good version, if it is broken, as that is what runs.
 func (l *links) rewire(cat *catalog.Catalog, name string) {
-	s := cat.Services[name]
-	if s != nil {
-		s = s.Standing()
-	}
 	for _, target := range l.needs[name] {
 		delete(l.callers[target], name)
 	}
 	delete(l.needs, name)
-	if s == nil {
-		return
-	}
-	for _, need := range s.Needs {
-		l.needs[name] = append(l.needs[name], need.Service)
-		add(l.callers, need.Service, name)
+	for _, s := range cat.VersionsOf(name) {
+		standing := s.Standing()
+		if standing == nil {
+			continue
+		}
+		for _, need := range standing.Needs {
+			if !slices.Contains(l.needs[name], need.Service) {
+				l.needs[name] = append(l.needs[name], need.Service)
+			}
+			add(l.callers, need.Service, name)
+		}
 	}
 }
 
@@ -236,7 +237,7 @@ func (st *State) dirtyParts(cat *catalog.Catalog, changed eval.Delta) (parts map
 	teams := st.links.namespaces(cat, changed)
 	for _, name := range append(teams, changed.Teams...) {
 		team(name)
-		for service, s := range cat.Services {
+		for service, s := range cat.Versions() {
 			if s.Team == name && slices.Contains(teams, name) {
 				st.links.spread(service, parts) // its neighbours name its namespace
 			} else if s.Team == name {

@@ -34,6 +34,27 @@ func guard(scope tenancy.Scope, output eval.Output) ([]object.Object, []tenancy.
 	return objects, tenancy.Check(scope, objects), nil
 }
 
+// outside says which hosts a unit of a preview claims that are not below the preview's
+// own domain: what nobody reviewed yet is not reached under a name that people know.
+func outside(cat *catalog.Catalog, key catalog.UnitKey, claims []eval.Claim) diag.List {
+	env := cat.Environments[key.Environment]
+	if env == nil || !env.Preview {
+		return nil
+	}
+	var list diag.List
+	for _, c := range claims {
+		if c.Kind != "host" || strings.HasSuffix(c.Value, "."+env.Domain) {
+			continue
+		}
+		list = append(list, diag.Diag{
+			Code: "preview-host", Severity: diag.Error, Pos: at(cat, key, c.Field), Subject: subjectOf(cat, key),
+			Message: fmt.Sprintf("%s: a preview is reached below %s, and not as %s", c.Field, env.Domain, c.Value),
+			Hint:    "say the host for the environments that have it, in environments.<environment>." + c.Field,
+		})
+	}
+	return list
+}
+
 // scopeOf is what a unit may write to.
 func scopeOf(cat *catalog.Catalog, key catalog.UnitKey, team string) tenancy.Scope {
 	_, isTeam := key.Team()
@@ -50,7 +71,7 @@ func scopeOf(cat *catalog.Catalog, key catalog.UnitKey, team string) tenancy.Sco
 // platformFault is a mistake of the path and not of the service's team.
 func platformFault(cat *catalog.Catalog, key catalog.UnitKey, message string) diag.Diag {
 	pkg := teamPackage
-	if s := cat.Services[key.Service]; key.OfCluster() {
+	if s := cat.ServiceIn(key.Environment, key.Service); key.OfCluster() {
 		pkg = clusterPackage
 	} else if s != nil {
 		pkg = "platform/paths/" + s.Path
@@ -75,7 +96,7 @@ func breach(cat *catalog.Catalog, key catalog.UnitKey, objects []object.Object, 
 			from = output.Origins[i]
 		}
 	}
-	s := cat.Services[key.Service]
+	s := cat.ServiceIn(key.Environment, key.Service)
 	if s == nil || from == "" {
 		return d
 	}
@@ -126,7 +147,7 @@ func attribute(cat *catalog.Catalog, key catalog.UnitKey, pkg string, f eval.Fau
 		d.Hint = strings.TrimPrefix(d.Hint+"; this is for the owner of "+pkg+" to mend", "; ")
 		return d
 	}
-	s := cat.Services[key.Service]
+	s := cat.ServiceIn(key.Environment, key.Service)
 	if s != nil && strings.HasPrefix(f.Pos.File, path.Dir(s.Source)+"/") { // in a file beside the service
 		f.Message += " (in " + key.Environment + ")"
 		return f.Diag(f.Pos.File, subject)

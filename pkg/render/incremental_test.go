@@ -105,7 +105,7 @@ func (c *company) edit(rt *rapid.T) {
 		"service mended": c.mendServices, "service renamed": c.renameService, "service moved": c.moveService,
 		"service removed": c.removeService, "needs": c.changeNeeds, "release": c.changeRelease,
 		"environment": c.changeEnvironment, "cluster": c.changeCluster, "team": c.changeTeam, "platform": c.changePlatform, "policy": c.changePolicy,
-		"night": c.changeNight,
+		"night": c.changeNight, "preview": c.changePreview, "preview again": c.changePreview,
 	}
 	edits[rapid.SampledFrom(slices.Sorted(maps.Keys(edits))).Draw(rt, "edit")](rt)
 }
@@ -117,6 +117,35 @@ func (c *company) pick(rt *rapid.T) (service, bool) {
 	s := c.Services[rapid.SampledFrom(slices.Sorted(maps.Keys(c.Services))).Draw(rt, "service")]
 	s.Needs = maps.Clone(s.Needs)
 	return s, true
+}
+
+// changePreview opens a preview, changes what it holds, or closes it.
+func (c *company) changePreview(rt *rapid.T) {
+	if c.Previews == nil {
+		c.Previews = map[int]preview{}
+	}
+	number := rapid.IntRange(1, 2).Draw(rt, "number")
+	if _, open := c.Previews[number]; open && rapid.Bool().Draw(rt, "close") {
+		delete(c.Previews, number)
+		return
+	}
+	p := preview{Tag: rapid.SampledFrom([]string{"1.0.0", "2.0.0-rc"}).Draw(rt, "tag")}
+	s, ok := c.pick(rt)
+	if !ok || rapid.IntRange(0, 3).Draw(rt, "new") == 0 {
+		s = service{Team: "alpha", Name: "fresh", Path: "web", Port: 8080, Needs: map[string]string{}}
+	}
+	p.Released = []service{s}
+	for range rapid.IntRange(0, 1).Draw(rt, "changed") {
+		s.Port = 8080 + rapid.IntRange(0, 3).Draw(rt, "port")
+		s.Public, s.Broken = rapid.Bool().Draw(rt, "public"), rapid.SampledFrom([]string{"", "", "", "bound", "syntax"}).Draw(rt, "how")
+		for _, need := range serviceNames() {
+			if delete(s.Needs, need); need != s.Name && rapid.IntRange(0, 2).Draw(rt, need) == 0 {
+				s.Needs[need] = "http"
+			}
+		}
+		p.Changed = append(p.Changed, s)
+	}
+	c.Previews[number] = p
 }
 
 func serviceNames() []string { return []string{"front", "stock", "stack", "mail", "audit"} }

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,14 +25,6 @@ const clusterPackage = "platform/baseline/cluster"
 // codeStandsOn marks a unit that is held by somebody else's mistake, which is
 // said where it was made and not again for each unit.
 const codeStandsOn = "stands-on-mistake"
-
-// caller is a service that needs the unit's service.
-type caller struct {
-	Service    string `json:"service"`
-	ObjectName string `json:"objectName"`
-	Team       string `json:"team"`
-	Namespace  string `json:"namespace"`
-}
 
 // attempt is one evaluation of a unit.
 type attempt struct {
@@ -117,7 +108,7 @@ func judge(cat *catalog.Catalog, u *Unit, a attempt) (facts, diag.List) {
 	for _, fault := range faults {
 		list = append(list, breach(cat, u.Key, objects, a.output, fault))
 	}
-	return f, list
+	return f, append(list, outside(cat, u.Key, a.output.Claims)...)
 }
 
 // declared reports a unit without content if the catalog declares it.
@@ -140,7 +131,7 @@ func declared(cat *catalog.Catalog, st *State, key catalog.UnitKey) *Unit {
 		}
 		return &Unit{Key: key, Team: team, Source: t.Source, scope: scopeOf(cat, key, team)}
 	}
-	s := cat.Services[key.Service]
+	s := cat.ServiceIn(key.Environment, key.Service)
 	if s == nil || cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}] == nil || !cat.Runs(s, key.Environment, key.Cluster) {
 		return nil
 	}
@@ -211,7 +202,7 @@ func (st *State) input(es *eval.State, key catalog.UnitKey) (q eval.UnitQuestion
 		})
 		return q, nil, err
 	}
-	s := cat.Services[key.Service]
+	s := cat.ServiceIn(key.Environment, key.Service)
 	team := cat.Teams[s.Team]
 	release := cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}]
 	if d := broken(es, key, s.Declared, declaredTeam(team), env.Declared, declaredCluster(cluster), release.Declared); d != nil {
@@ -322,32 +313,6 @@ func standsOn(es *eval.State, key catalog.UnitKey, wrong diag.List) diag.List {
 		list[i].Code, list[i].Subject = codeStandsOn, subjectOf(es.Catalog, key)
 	}
 	return list
-}
-
-// callersOf lists who needs the unit's service, in its environment and in those that
-// stand on it.
-func (st *State) callersOf(cat *catalog.Catalog, key catalog.UnitKey) []caller {
-	out := []caller{}
-	for _, environment := range append([]string{key.Environment}, cat.StandingOn(key.Environment, key.Cluster)...) {
-		if cat.In(environment, key.Service) != key.Environment {
-			continue
-		}
-		for name := range st.links.callers[key.Service] {
-			s := cat.Services[name]
-			if s == nil || cat.Releases[catalog.ReleaseKey{Environment: environment, Service: name}] == nil || !cat.Runs(s, environment, key.Cluster) {
-				continue
-			}
-			called := name
-			if standing := s.Standing(); standing != nil {
-				called = standing.ObjectName
-			}
-			out = append(out, caller{Service: name, ObjectName: called, Team: s.Team, Namespace: cat.Namespace(s.Team, environment)})
-		}
-	}
-	slices.SortFunc(out, func(a, b caller) int {
-		return cmp.Or(strings.Compare(a.Service, b.Service), strings.Compare(a.Namespace, b.Namespace))
-	})
-	return out
 }
 
 // saidOf is the environment of which a service says what holds in an environment: that

@@ -174,7 +174,7 @@ func Said(cat *catalog.Catalog, key catalog.UnitKey, f policy.Finding) diag.Diag
 // policy says it is about.
 func place(cat *catalog.Catalog, key catalog.UnitKey, f policy.Finding) diag.Position {
 	root, field, _ := strings.Cut(f.Field, ".")
-	service := cat.Services[key.Service]
+	service := cat.ServiceIn(key.Environment, key.Service)
 	switch root {
 	case "service":
 		return within(cat, key, field)

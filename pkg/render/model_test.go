@@ -243,6 +243,14 @@ type company struct {
 	Platform     platformEdit
 	Stray        bool
 	Policies     map[string]string // by path, as text
+	Previews     map[int]preview   // by pull request
+}
+
+// preview is what a pull request was made into.
+type preview struct {
+	Tag      string
+	Released []service // as the base has them where they are in Services, too
+	Changed  []service // as the pull request has them
 }
 
 type service struct {
@@ -343,11 +351,26 @@ func (c company) write(base files) files {
 		}
 		out["platform/clusters/"+name+"/cluster.cue"] = fmt.Sprintf("package cluster\n\nimport \"fairway.dev/schema\"\n\nschema.#Cluster & {\n\tname: %q\n\tdescription: \"A cluster called %s.\"\n\tregion: %q\n\tzones: [\"a\"]\n\tconnection: context: %q\n\tingress: {class: \"public\", namespace: \"ingress\"}\n\tmonitoring: namespace: \"monitoring\"\n%s}\n", name, name, region, name, extra)
 	}
+	const previews = "platform/previews/previews.cue"
+	out[previews] = strings.Replace(out[previews], `"local"`, `"one"`, 1)
+	for number, p := range c.Previews {
+		p.on(out, fmt.Sprintf("previews/pr-%d/", number), number)
+	}
 	maps.Copy(out, c.Policies)
 	if c.Stray {
 		out["teams/alpha/notes.cue"] = "package notes\n"
 	}
 	return out
+}
+
+func (p preview) on(out files, dir string, number int) {
+	out[dir+"environment.cue"] = fmt.Sprintf("package environment\n\nimport \"fairway.dev/platform/previews\"\n\npreviews.previews.#environment & {name: \"pr-%d\"}\n", number)
+	for _, s := range p.Released {
+		out[dir+"releases/"+s.key()+".cue"] = fmt.Sprintf("package releases\n\nimport \"fairway.dev/schema\"\n\n%q: schema.#Release & {image: tag: %q}\n", s.Name, p.Tag)
+	}
+	for _, s := range p.Changed {
+		out[dir+"services/"+s.key()+"/service.cue"] = s.text()
+	}
 }
 
 func (p platformEdit) on(out files) {

@@ -68,6 +68,17 @@ func Identity(cluster string, id object.ID) uint64 { return identity(cluster, id
 // Demand is what the unit's pods request, by class of nodes.
 func (u *Unit) Demand() []capacity.Demand { return u.demand }
 
+// Hosts are the host names that the unit's objects claim, as they are written.
+func (u *Unit) Hosts() []string {
+	var out []string
+	for _, c := range u.claims {
+		if c.Kind == "host" {
+			out = append(out, c.Value)
+		}
+	}
+	return out
+}
+
 // CacheKey finds the unit's objects again with [Renderer.Objects].
 func (u *Unit) CacheKey() cache.Key { return u.key }
 

@@ -62,7 +62,8 @@ func (st *State) write(cat *catalog.Catalog) []byte {
 	var w record.Writer
 	needs := map[string][]string{}
 	for name, targets := range st.links.needs {
-		if s := cat.Services[name]; s == nil || s.Broken() {
+		versions := cat.VersionsOf(name)
+		if len(versions) == 0 || slices.ContainsFunc(versions, func(s *catalog.Service) bool { return s.Broken() }) {
 			needs[name] = targets
 		}
 	}
@@ -165,7 +166,7 @@ func (st *State) link(cat *catalog.Catalog, in *record.Reader) {
 	for key := range cat.Releases {
 		st.links.release(cat, key)
 	}
-	for name := range cat.Services {
+	for name := range cat.Versions() {
 		st.links.rewire(cat, name)
 	}
 	st.links.stand(cat, slices.Collect(maps.Keys(cat.Environments)))

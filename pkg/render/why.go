@@ -118,7 +118,7 @@ func (b *Because) input(cat *catalog.Catalog, key catalog.UnitKey, in eval.Input
 // declaredAs is the declaration that a part of the input is of, and what an overlay
 // of the environment puts before its fields.
 func declaredAs(cat *catalog.Catalog, key catalog.UnitKey, of string) (catalog.Declared, string) {
-	s := cat.Services[key.Service]
+	s := cat.ServiceIn(key.Environment, key.Service)
 	name, isTeam := key.Team()
 	if s != nil {
 		name = s.Team
@@ -142,7 +142,7 @@ func declaredAs(cat *catalog.Catalog, key catalog.UnitKey, of string) (catalog.D
 
 // byHand tells of files beside the service, of patches, and of the engine's own marks.
 func (b *Because) byHand(cat *catalog.Catalog, key catalog.UnitKey, p *eval.Provenance, field []string) {
-	s := cat.Services[key.Service]
+	s := cat.ServiceIn(key.Environment, key.Service)
 	if p.Origin != "" && s != nil {
 		b.Said = append(b.Said, Voice{Who: "file", Pos: origin(s, p.Origin, "."+strings.Join(field, "."))})
 	}

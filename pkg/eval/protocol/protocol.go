@@ -96,6 +96,7 @@ const (
 	Exception   Kind = "exception"
 	Approval    Kind = "approval"
 	Health      Kind = "health"
+	Previews    Kind = "previews"
 )
 
 // Declare asks for one declaration to be evaluated.

@@ -43,6 +43,8 @@ func definitionOf(k protocol.Kind) string {
 		return "#Approval"
 	case protocol.Health:
 		return "#Health"
+	case protocol.Previews:
+		return "#Previews"
 	}
 	return ""
 }
