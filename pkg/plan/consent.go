@@ -93,11 +93,11 @@ type Pending struct {
 // PendingOf says what a unit would delete, from what it declares and without its
 // objects: the whole cluster's deletions are counted before the first is made.
 // nothing tells that it declares no object at all. It reports false where what is
-// live is not known.
+// live is not known, and for a unit of a preview.
 func PendingOf(d Desired, declares func(object.ID) bool, nothing bool, l Live) (Pending, bool) {
 	inventory, known := l.Inventory.Members()
 	live, alive := l.Objects.Members()
-	if !known || !alive {
+	if !known || !alive || d.Fleeting {
 		return Pending{}, false
 	}
 	prunes := prune(d, declares, inventory, live)
@@ -124,6 +124,10 @@ func deletions(d Desired, prunes []Step) (fresh, condemned []Deletion) {
 // agreed holds a plan whose deletions need consent that was not given, and has
 // those recorded first for which it was.
 func agreed(d Desired, prunes []Step, inventory int) *Hold {
+	if d.Fleeting {
+		condemn(prunes)
+		return nil
+	}
 	reason, message := d.asks(prunes, inventory, len(d.Objects) == 0)
 	if reason == "" {
 		return nil

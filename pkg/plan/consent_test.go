@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,35 @@ func lineOf(t interface{ Fatalf(string, ...any) }, h *plan.Hold) string {
 		t.Fatalf("the hint names no line and file: %s", h.Hint)
 	}
 	return digest
+}
+
+// What is of a preview goes without consent and counts for no budget, each object
+// condemned first; nothing else of the plan is another.
+func TestPreviewGoesWithoutConsent(t *testing.T) {
+	asks := []string{plan.HoldEmpty, plan.HoldBudget, plan.HoldProtected, plan.HoldRenamed}
+	rapid.Check(t, func(t *rapid.T) {
+		d, s := drawn(t)
+		usual := plan.Compute(d, s.live())
+		d.Fleeting = true
+		p := plan.Compute(d, s.live())
+		if p.Hold != nil && slices.Contains(asks, p.Hold.Reason) {
+			t.Fatalf("held: %+v", p.Hold)
+		}
+		for _, step := range p.Steps {
+			if step.Action == plan.Prune && !step.Condemned && !step.Condemn {
+				t.Fatalf("%s is deleted without being condemned first", step.ID)
+			}
+		}
+		if p.Undecided() {
+			t.Fatal("its deletions count for the cluster")
+		}
+		if usual.Hold == nil && len(usual.Steps) != len(p.Steps) {
+			t.Fatalf("%d steps, and %d of one that is no preview", len(p.Steps), len(usual.Steps))
+		}
+		if _, counts := plan.PendingOf(d, func(object.ID) bool { return false }, true, s.live()); counts {
+			t.Fatal("what it would delete is counted")
+		}
+	})
 }
 
 // Whatever a plan is held for, the line it tells to add is enough: with it the

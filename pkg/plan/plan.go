@@ -187,6 +187,9 @@ type Desired struct {
 	// Renamed holds a removed unit that may live on under another name, or a new
 	// one that may be it.
 	Renamed *Hold
+	// Fleeting tells that the unit is of a preview, which is there to go: no deletion of
+	// its objects needs consent, and none counts for the cluster.
+	Fleeting bool
 	Rules
 	// Held are the desired objects that other units have in their inventories, by
 	// the UIDs that are live.

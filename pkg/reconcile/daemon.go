@@ -54,6 +54,8 @@ type Options struct {
 	Log     *slog.Logger
 	// DataDir holds caches; losing it changes nothing in any cluster.
 	DataDir string
+	// Previews are made of pull requests; nil for none. Who changes them wakes the daemon.
+	Previews Previews
 	// Secrets opens the encrypted files beside services.
 	Secrets secret.Keyring
 	// Poll is how often Git is asked; Wake asks at once.
@@ -77,14 +79,16 @@ type Daemon struct {
 	fence fence
 	trust *trust
 
-	mu       sync.Mutex
-	store    *git.Store
-	source   status.Source
-	current  git.Revision
-	withheld *withheld
-	loops    map[string]*loop
-	ends     map[string]context.CancelFunc
-	running  sync.WaitGroup
+	mu      sync.Mutex
+	store   *git.Store
+	source  status.Source
+	current git.Revision
+	// previewed is the version of the previews that the fleet has.
+	previewed int
+	withheld  *withheld
+	loops     map[string]*loop
+	ends      map[string]context.CancelFunc
+	running   sync.WaitGroup
 }
 
 // New makes a daemon that does nothing yet.
@@ -126,7 +130,7 @@ func (d *Daemon) Run(ctx context.Context) {
 		} else {
 			failures = 0
 		}
-		if err := d.turn(ctx); err != nil {
+		if err := errors.Join(d.turn(ctx), d.preview(ctx)); err != nil {
 			d.troubled(err)
 		}
 		d.rest(ctx, wait)
@@ -239,13 +243,14 @@ func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 		return fmt.Errorf("revision %s is refused: %d names can be mistaken for others, such as %s", rev.Commit, len(bad), bad[0])
 	}
 	d.fleet.On(d.today())
+	version := d.besides()
 	change, err := d.fleet.Advance(ctx, tree, Before(d.copy(), rev.Commit))
 	if err != nil {
 		return fmt.Errorf("revision %s: %w", rev.Commit, err)
 	}
 	took := d.opts.Now().Sub(start)
 	d.mu.Lock()
-	d.current = rev
+	d.current, d.previewed = rev, version
 	d.mu.Unlock()
 	d.startLoops(ctx)
 	clusters := d.fleet.Catalog().Clusters
@@ -350,6 +355,9 @@ func (d *Daemon) removal(key catalog.UnitKey, recorded string) (string, error) {
 	reason, gone := d.fleet.Gone(key)
 	if !gone {
 		return "", fmt.Errorf("it is not known whether %s is still declared", key)
+	}
+	if _, preview := catalog.PreviewOf(key.Environment); preview {
+		return d.ended(key, reason)
 	}
 	d.mu.Lock()
 	now := d.current.Commit

@@ -32,6 +32,7 @@ type Fleet struct {
 	renderer  *render.Renderer
 
 	mu       sync.RWMutex // held while a tree is evaluated, which may take long
+	beside   map[string][]byte
 	declared *eval.State
 	units    *render.State
 	next     map[string]Phase // what is published with them
@@ -99,16 +100,19 @@ func (f *Fleet) Advance(ctx context.Context, tree *git.Tree, history eval.Histor
 	defer f.mu.Unlock()
 	anew := f.declared.Tree == nil
 	change, resumed := Change{}, false
+	whole, err := withPreviews(tree, f.beside)
+	if err != nil {
+		return Change{}, err
+	}
 	if anew {
-		change, resumed = f.resume(ctx, tree, history)
+		change, resumed = f.resume(ctx, whole, history)
 	}
 	if !resumed {
-		var err error
-		if change, err = f.advance(ctx, tree, history); err != nil {
+		if change, err = f.advance(ctx, whole, history); err != nil {
 			return Change{}, err
 		}
 	}
-	change.Generation = f.publish(&change.Delta, anew)
+	change.Generation = f.publish(tree, &change.Delta, anew)
 	if !f.Fleeting {
 		f.renderer.Keep(f.declared, f.units)
 	}
@@ -169,7 +173,7 @@ func (f *Fleet) Health() []*health.Rules {
 
 // publish shows the loops what changed. After a start from nothing the delta
 // does not say what went since the last whole tree, so that is found here.
-func (f *Fleet) publish(delta *render.Delta, anew bool) int {
+func (f *Fleet) publish(tree *git.Tree, delta *render.Delta, anew bool) int {
 	f.published.Lock()
 	defer f.published.Unlock()
 	f.health = slices.Collect(maps.Values(f.declared.Catalog.Health))
@@ -197,12 +201,12 @@ func (f *Fleet) publish(delta *render.Delta, anew bool) int {
 	for _, p := range f.declared.Catalog.Policies {
 		f.judgesPlans = f.judgesPlans || p.Subject == "plan"
 	}
-	f.phases, f.tree = f.next, f.declared.Tree
+	f.phases, f.tree = f.next, tree
 	f.generation++
 	return f.generation
 }
 
-// Tree is the last whole tree, which the loops go by; nil before the first.
+// Tree is the last whole tree, which the loops go by, as Git has it; nil before the first.
 func (f *Fleet) Tree() *git.Tree {
 	f.published.RLock()
 	defer f.published.RUnlock()
@@ -216,11 +220,10 @@ func (f *Fleet) Generation() int {
 	return f.generation
 }
 
-// Diags lists all that is wrong.
+// Diags lists all that is wrong with what Git declares.
 func (f *Fleet) Diags() diag.List {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return append(f.declared.Diags(), f.units.Diags()...).Sorted()
+	ours, _ := f.mistakes()
+	return ours
 }
 
 // Verdict is one hash over all that is wrong and all that should be: equal
@@ -326,7 +329,7 @@ func (f *Fleet) Gone(key catalog.UnitKey) (string, bool) {
 		}
 		return fmt.Sprintf("team %s releases nothing in %s any more", team, key.Environment), true
 	}
-	if cat.Services[key.Service] == nil {
+	if cat.ServiceIn(key.Environment, key.Service) == nil {
 		return fmt.Sprintf("service %s was removed from Git", key.Service), true
 	}
 	if cat.Releases[catalog.ReleaseKey{Environment: key.Environment, Service: key.Service}] != nil {
@@ -340,7 +343,7 @@ func (f *Fleet) Gone(key catalog.UnitKey) (string, bool) {
 // caller holds mu.
 func (f *Fleet) moved(key catalog.UnitKey) (string, bool) {
 	cat := f.declared.Catalog
-	s, at := cat.Services[key.Service], cat.Clusters[key.Cluster]
+	s, at := cat.ServiceIn(key.Environment, key.Service), cat.Clusters[key.Cluster]
 	if s.Broken() || at == nil || at.Broken() || cat.Runs(s, key.Environment, key.Cluster) {
 		return "", false
 	}

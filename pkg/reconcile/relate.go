@@ -132,6 +132,7 @@ func (f *Fleet) Wanted(live Live, key catalog.UnitKey, want *render.Unit, revisi
 	if want != nil {
 		d.Invalid = want.Diags
 	}
+	_, d.Fleeting = catalog.PreviewOf(key.Environment)
 	f.published.RLock()
 	defer f.published.RUnlock()
 	name := key.Cluster + "/" + key.Service

@@ -105,7 +105,7 @@ func (f *Fleet) twinAmong(ctx context.Context, tree *git.Tree, removed catalog.U
 		return nil, nil
 	}
 	for _, u := range fresh {
-		now := f.declared.Catalog.Services[u.Key.Service]
+		now := f.declared.Catalog.ServiceIn(u.Key.Environment, u.Key.Service)
 		switch {
 		case now == nil:
 		case now.Broken():
@@ -134,7 +134,7 @@ func (f *Fleet) twinAmong(ctx context.Context, tree *git.Tree, removed catalog.U
 // renamed holds a removed unit that may live on under another name. What cannot
 // be looked up is held as well.
 func (l *loop) renamed(ctx context.Context, live Live, key catalog.UnitKey) *plan.Hold {
-	if key.Own() || l.twin == nil {
+	if _, preview := catalog.PreviewOf(key.Environment); key.Own() || l.twin == nil || preview {
 		return nil
 	}
 	hold, err := l.twin(ctx, key, live.Recorded(key.String()))
@@ -148,7 +148,7 @@ func (l *loop) renamed(ctx context.Context, live Live, key catalog.UnitKey) *pla
 // earlier name: two of them would run side by side.
 func (l *loop) succeeds(ctx context.Context, live Live, key catalog.UnitKey, revision string) *plan.Hold {
 	owned, known := live.Inventory(key.String()).Members()
-	if key.Own() || !known || len(owned) > 0 {
+	if _, preview := catalog.PreviewOf(key.Environment); key.Own() || !known || len(owned) > 0 || preview {
 		return nil
 	}
 	units, _ := live.Units().Members()

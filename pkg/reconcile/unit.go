@@ -52,6 +52,9 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 		l.record(live, key, goal, plan.Plan{Unit: key}, apply.Result{Err: err}, want)
 		return
 	}
+	if l.occupied(live, key, desired) {
+		return
+	}
 	p, err := l.plan(ctx, live, desired, seen)
 	if err == nil {
 		p, err = l.within(ctx, live, goal, p)
@@ -71,14 +74,7 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 			return
 		}
 	}
-	if p.Writes() > 0 && p.Hold == nil {
-		l.note(key, func(s *status.Unit) {
-			s.Sync = status.Applying
-			if p.Removed != "" {
-				s.Sync = status.Removing
-			}
-		})
-	}
+	l.begins(key, p)
 	r := l.applier(live, key, want).Run(cluster.WithCause(ctx, Announce(ctx, l.ledger, p)), p)
 	if ctx.Err() != nil && r.Err != nil {
 		l.chronicle(key, p, r)
@@ -88,6 +84,19 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 	if r.Writes() > 0 {
 		l.ratchet.brought(goal)
 	}
+}
+
+// begins notes that a unit is being written, if it is.
+func (l *loop) begins(key catalog.UnitKey, p plan.Plan) {
+	if p.Writes() == 0 || p.Hold != nil {
+		return
+	}
+	l.note(key, func(s *status.Unit) {
+		s.Sync = status.Applying
+		if p.Removed != "" {
+			s.Sync = status.Removing
+		}
+	})
 }
 
 // deletes reports whether a plan deletes anything.

@@ -1,0 +1,142 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/compose"
+)
+
+// Previews are the environments that are made of open pull requests.
+type Previews interface {
+	// Files are what they are declared by, by path below [eval.PreviewsRoot], and a
+	// number that is another when they are.
+	Files() (files map[string][]byte, version int)
+	// Ended says why a preview is not there any more; false where that is not known for
+	// certain.
+	Ended(environment string) (reason string, ended bool)
+}
+
+// Beside puts previews into the trees that the fleet is brought to from now on.
+func (f *Fleet) Beside(files map[string][]byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.beside = files
+}
+
+// BesideIt are the previews that are put into trees at present.
+func (f *Fleet) BesideIt() map[string][]byte {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.beside
+}
+
+// withPreviews is a tree with previews in it, and without what a commit has in their
+// place.
+func withPreviews(tree *git.Tree, files map[string][]byte) (*git.Tree, error) {
+	if tree == nil {
+		return nil, nil
+	}
+	if _, _, err := tree.Hash(eval.PreviewsRoot); err == nil {
+		if tree, err = compose.With(tree, map[string][]byte{eval.PreviewsRoot: nil}); err != nil {
+			return nil, fmt.Errorf("leave %s out: %w", eval.PreviewsRoot, err)
+		}
+	}
+	if len(files) == 0 {
+		return tree, nil
+	}
+	whole, err := compose.With(tree, files)
+	if err != nil {
+		return nil, fmt.Errorf("put previews in: %w", err)
+	}
+	return whole, nil
+}
+
+// mistakes are all that is wrong: with what Git declares, and with previews.
+func (f *Fleet) mistakes() (ours, previews diag.List) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for _, d := range append(f.declared.Diags(), f.units.Diags()...).Sorted() {
+		if _, of := catalog.PreviewOf(d.Subject.Environment); of || strings.HasPrefix(d.Pos.File, eval.PreviewsRoot+"/") {
+			previews = append(previews, d)
+			continue
+		}
+		ours = append(ours, d)
+	}
+	return ours, previews
+}
+
+// MistakesOf lists what is wrong with a preview, at the lines that the pull request has.
+func (f *Fleet) MistakesOf(environment string) diag.List {
+	_, all := f.mistakes()
+	dir := eval.PreviewsRoot + "/" + environment + "/"
+	var out diag.List
+	for _, d := range all {
+		if d.Subject.Environment != environment && !strings.HasPrefix(d.Pos.File, dir) {
+			continue
+		}
+		d.Pos.File = strings.Replace(d.Pos.File, dir+"services/", "teams/", 1)
+		d.Message = strings.ReplaceAll(d.Message, dir+"services/", "teams/")
+		out = append(out, d)
+	}
+	return out
+}
+
+// Preview reports whether an environment is a preview that is declared now.
+func (f *Fleet) Preview(environment string) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	env := f.declared.Catalog.Environments[environment]
+	return env != nil && env.Preview
+}
+
+// ended proves that a unit of a preview was removed: the preview holds it no more, or
+// has ended for certain. Git's history does not tell: no commit declares it.
+func (d *Daemon) ended(key catalog.UnitKey, reason string) (string, error) {
+	if d.fleet.Preview(key.Environment) {
+		return reason, nil
+	}
+	if d.opts.Previews != nil {
+		if why, ended := d.opts.Previews.Ended(key.Environment); ended {
+			return why, nil
+		}
+	}
+	return "", fmt.Errorf("it is not known whether the pull request of %s is open", key.Environment)
+}
+
+// preview brings the fleet to the previews that there are now, at the revision it is at.
+func (d *Daemon) preview(ctx context.Context) error {
+	d.mu.Lock()
+	rev, at := d.current, d.previewed
+	d.mu.Unlock()
+	if d.opts.Previews == nil || rev.Commit.IsZero() {
+		return nil
+	}
+	if _, version := d.opts.Previews.Files(); version == at {
+		return nil
+	}
+	return d.adopt(ctx, rev)
+}
+
+// besides puts the present previews into what the fleet is brought to next, and gives
+// their version.
+func (d *Daemon) besides() int {
+	if d.opts.Previews == nil {
+		return 0
+	}
+	files, version := d.opts.Previews.Files()
+	d.fleet.Beside(files)
+	return version
+}
+
+// Previewed is the version of the previews that clusters are brought to.
+func (d *Daemon) Previewed() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.previewed
+}

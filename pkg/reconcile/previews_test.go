@@ -1,0 +1,72 @@
+package reconcile
+
+import (
+	"testing"
+
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/git/compose"
+	"github.com/fairway-dev/fairway/pkg/preview"
+)
+
+func treeOf(t *testing.T, files ...string) *git.Tree {
+	t.Helper()
+	raw := map[string][]byte{}
+	for _, name := range files {
+		raw[name] = []byte("of a commit")
+	}
+	tree, err := compose.With(nil, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// TestNoCommitDeclaresAPreview: what a commit has where previews are put is not there.
+func TestNoCommitDeclaresAPreview(t *testing.T) {
+	const ours, theirs = "previews/pr-1/environment.cue", "previews/pr-2/environment.cue"
+	tree := treeOf(t, "teams/shop/team.cue", ours, theirs, "previews/README.md")
+	for _, files := range []map[string][]byte{nil, {ours: []byte("of a pull request")}} {
+		whole, err := withPreviews(tree, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{theirs, "previews/README.md"} {
+			if _, err := whole.ReadFile(name); err == nil {
+				t.Errorf("with %d previews, %s of the commit is there", len(files), name)
+			}
+		}
+		text, err := whole.ReadFile(ours)
+		if got, want := string(text), string(files[ours]); got != want || want == "" && err == nil {
+			t.Errorf("with %d previews, %s is %q, want %q", len(files), ours, got, want)
+		}
+		if _, err := whole.ReadFile("teams/shop/team.cue"); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := tree.ReadFile(theirs); err != nil {
+		t.Error("the commit's own tree was changed")
+	}
+	plain := treeOf(t, "teams/shop/team.cue")
+	if whole, err := withPreviews(plain, nil); err != nil || whole != plain {
+		t.Errorf("a tree that needs no change is another one: %v", err)
+	}
+}
+
+// TestPreviewsStayUntilTheyEnd: that a preview is not declared is no proof that it ended.
+func TestPreviewsStayUntilTheyEnd(t *testing.T) {
+	set := preview.Open(nil)
+	d := &Daemon{fleet: NewFleet(nil), opts: Options{Previews: set}}
+	key := catalog.UnitKey{Environment: "pr-7", Cluster: "local", Service: "cart"}
+	if why, err := d.ended(key, "environment pr-7 was removed from Git"); err == nil {
+		t.Errorf("before the forge was heard it goes, as %q", why)
+	}
+	set.End(7, "pull request 7 was closed")
+	if why, err := d.ended(key, ""); err != nil || why != "pull request 7 was closed" {
+		t.Errorf("after it was closed: %q, %v", why, err)
+	}
+	d.opts.Previews = nil
+	if why, err := d.ended(key, ""); err == nil {
+		t.Errorf("a daemon without a forge takes previews away, as %q", why)
+	}
+}
