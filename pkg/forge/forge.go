@@ -59,6 +59,7 @@ type PullRequest struct {
 	Head        Head
 	Base        Base
 	URL         string // its page
+	Created     time.Time
 	Updated     time.Time
 	Mergeable   Mergeable
 	MergeCommit string // what merging made; empty unless merged

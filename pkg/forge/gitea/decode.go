@@ -47,6 +47,7 @@ type pull struct {
 	State       string    `json:"state"`
 	Draft       bool      `json:"draft"`
 	URL         string    `json:"html_url"`
+	Create      time.Time `json:"created_at"`
 	Update      time.Time `json:"updated_at"`
 	Labels      []label   `json:"labels"`
 	Head        branch    `json:"head"`
@@ -64,7 +65,7 @@ func (p pull) value() (forge.PullRequest, error) {
 		Number: p.Number, Title: p.Title, Author: p.User.Login, State: forge.State(p.State), Draft: p.Draft, Labels: names(p.Labels),
 		Head: forge.Head{Branch: p.Head.Ref, Commit: p.Head.SHA, Fork: p.Head.RepoID != p.Base.RepoID},
 		Base: forge.Base{Branch: p.Base.Ref, Commit: p.Base.SHA},
-		URL:  p.URL, Updated: p.Update, Mergeable: forge.MergeUnknown, Files: -1,
+		URL:  p.URL, Created: p.Create, Updated: p.Update, Mergeable: forge.MergeUnknown, Files: -1,
 	}
 	if strings.HasPrefix(p.Head.Ref, "refs/") {
 		out.Head.Branch, out.Head.Fork = "", true

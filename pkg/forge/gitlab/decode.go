@@ -26,6 +26,7 @@ type pull struct {
 	State        string    `json:"state"`
 	Draft        bool      `json:"draft"`
 	URL          string    `json:"web_url"`
+	Create       time.Time `json:"created_at"`
 	Update       time.Time `json:"updated_at"`
 	Labels       []string  `json:"labels"`
 	SHA          string    `json:"sha"`
@@ -48,7 +49,7 @@ func (p pull) value() (forge.PullRequest, error) {
 		Number: p.Number, Title: p.Title, Author: p.Author.Name, State: states[p.State], Draft: p.Draft, Labels: p.Labels,
 		Head: forge.Head{Branch: p.Source, Commit: p.SHA, Repository: strconv.FormatInt(p.SourceID, 10), Fork: p.SourceID == 0 || p.SourceID != p.TargetID},
 		Base: forge.Base{Branch: p.Target},
-		URL:  p.URL, Updated: p.Update, Mergeable: forge.MergeUnknown, Files: -1,
+		URL:  p.URL, Created: p.Create, Updated: p.Update, Mergeable: forge.MergeUnknown, Files: -1,
 	}
 	if p.Refs != nil {
 		out.Base.Commit = p.Refs.Start
