@@ -40,6 +40,8 @@ const (
 	Phase Kind = "phase"
 	// Reviewed: a pull request was told what it would do.
 	Reviewed Kind = "reviewed"
+	// Preview: an environment was made of a pull request, or ended.
+	Preview Kind = "preview"
 	// Applied: one object was written. Action says how, Reason why.
 	Applied Kind = "applied"
 	// Held and Unheld: a unit stays as it is, or no longer does.

@@ -36,6 +36,10 @@ type Metrics struct {
 	CommitToApplied prometheus.Histogram
 	// HookRequests by the forge whose address they came to and the verdict.
 	HookRequests *prometheus.CounterVec
+	// Previews by state; PreviewReady is the time from a head that is known to its preview
+	// being there and well.
+	Previews     *prometheus.GaugeVec
+	PreviewReady prometheus.Histogram
 
 	clusterReachable *prometheus.GaugeVec
 	sourceInfo       *prometheus.GaugeVec
@@ -62,6 +66,8 @@ func New(r prometheus.Registerer) *Metrics {
 		clusterReachable:  f.NewGaugeVec(gauge("fairway_cluster_reachable", "Whether a cluster answers (1) or not (0)."), []string{"cluster"}),
 		CommitToApplied:   f.NewHistogram(histogram("fairway_commit_to_applied_seconds", "Time from a commit to a unit being at it.", 100*time.Millisecond, time.Hour)),
 		HookRequests:      f.NewCounterVec(counter("fairway_hook_requests_total", "Requests to the addresses for webhooks, by what came of them."), []string{"forge", "verdict"}),
+		Previews:          f.NewGaugeVec(gauge("fairway_previews", "Previews of open pull requests, by how they are doing."), []string{"state"}),
+		PreviewReady:      f.NewHistogram(histogram("fairway_preview_ready_seconds", "Time from a head being taken in to its preview being there and well.", 100*time.Millisecond, time.Hour)),
 		sourceInfo:        f.NewGaugeVec(gauge("fairway_source_info", "The revision read last and its verdict; always 1."), []string{"revision", "verdict"}),
 		sourceWithheld:    f.NewGauge(gauge("fairway_source_withheld", "Whether the branch has a commit that is not followed (1), because it rewinds it or is not signed as it must be.")),
 		unitInfo:          f.NewGaugeVec(gauge("fairway_unit_info", "The state of each unit; always 1."), []string{"service", "environment", "cluster", "team", "sync", "health"}),

@@ -33,6 +33,8 @@ func used() (*Metrics, *prometheus.Registry) {
 	m.APIRequests.WithLabelValues("eu", "patch").Inc()
 	m.CommitToApplied.Observe(4)
 	m.HookRequests.WithLabelValues("github", "accepted").Inc()
+	m.Previews.WithLabelValues("ready").Set(2)
+	m.PreviewReady.Observe(3)
 	m.Cluster(status.Cluster{Name: "eu", Reachable: true})
 	m.Source(status.Source{Revision: "abc", Verdict: "passed"})
 	m.Unit(unit(status.Synced, cluster.Healthy))
@@ -57,7 +59,8 @@ func TestNamesAreAsPromised(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"fairway_api_requests_total counter", "fairway_cluster_reachable gauge", "fairway_commit_to_applied_seconds histogram",
-		"fairway_drift_total counter", "fairway_git_fetch_duration_seconds histogram", "fairway_hook_requests_total counter", "fairway_queue_depth gauge",
+		"fairway_drift_total counter", "fairway_git_fetch_duration_seconds histogram", "fairway_hook_requests_total counter",
+		"fairway_preview_ready_seconds histogram", "fairway_previews gauge", "fairway_queue_depth gauge",
 		"fairway_reconcile_duration_seconds histogram", "fairway_reconcile_total counter", "fairway_render_cache_hits_total counter",
 		"fairway_render_cache_misses_total counter", "fairway_source_info gauge", "fairway_source_withheld gauge", "fairway_unit_info gauge",
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -117,7 +116,7 @@ func (f *Follower) decide(ctx context.Context, pr forge.PullRequest, facts owner
 	if !known {
 		facts.Unknown = append(slices.Clone(facts.Unknown), "the forge does not say who approved")
 	}
-	given := standing(reviews)
+	given := forge.Standing(reviews)
 	approvals := make([]owners.Approval, len(given))
 	for i, v := range given {
 		approvals[i] = owners.Approval{Login: v.Author, Digest: f.effectAt(ctx, pr, facts, base, v.Commit)}
@@ -142,24 +141,6 @@ func (f *Follower) decide(ctx context.Context, pr forge.PullRequest, facts owner
 func (f *Follower) judge(facts owners.Facts, given []owners.Approval) (d owners.Decision) {
 	f.opts.Reviewer.InForce.Read(func(cat *catalog.Catalog) { d = owners.Decide(cat, facts, given) })
 	return d
-}
-
-// standing are the approvals that were not taken back: of each reviewer the last word
-// that is more than a comment.
-func standing(reviews map[int]forge.Review) []forge.Review {
-	last := map[string]int{}
-	for _, i := range slices.Sorted(maps.Keys(reviews)) {
-		if reviews[i].Verdict != forge.Commented {
-			last[strings.ToLower(reviews[i].Author)] = i
-		}
-	}
-	var out []forge.Review
-	for _, i := range slices.Sorted(maps.Keys(reviews)) {
-		if v := reviews[i]; v.Verdict == forge.Approved && last[strings.ToLower(v.Author)] == i {
-			out = append(out, v)
-		}
-	}
-	return out
 }
 
 // effectAt is what a proposal did when it was approved at a commit, against the base as

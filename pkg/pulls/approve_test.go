@@ -37,7 +37,7 @@ func TestStanding(t *testing.T) {
 		reviews[i] = v
 	}
 	var got []string
-	for _, v := range standing(reviews) {
+	for _, v := range forge.Standing(reviews) {
 		got = append(got, v.Author+"@"+v.Commit)
 	}
 	if want := []string{"ada@1", "cy@2"}; !slices.Equal(got, want) {

@@ -1,6 +1,7 @@
 package pulls
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,9 @@ import (
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/metrics"
 	"github.com/fairway-dev/fairway/pkg/owners"
+	"github.com/fairway-dev/fairway/pkg/preview"
 	"github.com/fairway-dev/fairway/pkg/review"
 )
 
@@ -42,7 +45,11 @@ type Options struct {
 	// Link is the page with all of a report; "" for none.
 	Link    func(number int) string
 	Journal Journal
-	Log     *slog.Logger
+	// Previews are made of pull requests, and run in Place; nil where there are none.
+	Previews *preview.Set
+	Place    Place
+	Metrics  *metrics.Metrics // nil for none
+	Log      *slog.Logger
 	// Poll is how often the forge is asked for all pull requests; Wake asks at once.
 	Poll time.Duration
 	Now  func() time.Time
@@ -58,7 +65,8 @@ type Pull struct {
 	Decision owners.Decision
 
 	facts owners.Facts
-	said  string // the decision, as the forge was told it last
+	stage stage
+	said  string // the decision and the preview, as the forge was told them last
 	// Failed says why there is no report of these; "" where there is one.
 	Failed string
 	At     time.Time
@@ -102,13 +110,31 @@ func (f *Follower) Wake() {
 func (f *Follower) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		f.Look(ctx)
-		timer := time.NewTimer(f.opts.Poll)
+		f.wait(ctx)
+	}
+}
+
+// watching is how often it is looked how previews get on that are on their way.
+const watching = 500 * time.Millisecond
+
+// wait waits until the forge is to be asked again, and tells it meanwhile how previews
+// get on.
+func (f *Follower) wait(ctx context.Context) {
+	end := time.After(f.opts.Poll)
+	for {
+		var soon <-chan time.Time
+		if f.progress(ctx) {
+			soon = time.After(watching)
+		}
 		select {
 		case <-ctx.Done():
+			return
 		case <-f.wake:
-		case <-timer.C:
+			return
+		case <-end:
+			return
+		case <-soon:
 		}
-		timer.Stop()
 	}
 }
 
@@ -133,6 +159,7 @@ func (f *Follower) Look(ctx context.Context) {
 		}
 		return
 	}
+	f.settle(ctx, open)
 	for _, n := range slices.Sorted(maps.Keys(open)) {
 		if ctx.Err() != nil {
 			return
@@ -184,7 +211,7 @@ func (f *Follower) one(ctx context.Context, base git.Revision, pr forge.PullRequ
 	same := known != nil && known.Failed == "" && known.Reviewed == now.Reviewed
 	var err error
 	if same {
-		now.Report, now.facts, now.said, now.At = known.Report, known.facts, known.said, known.At
+		now.Report, now.facts, now.said, now.stage, now.At = known.Report, known.facts, known.said, known.stage, known.At
 	} else if now.Report, now.facts, err = f.review(ctx, base, pr); errors.Is(err, errMoved) {
 		time.AfterFunc(soon, f.Wake) // the base that is in force now is the one to tell of
 		return
@@ -193,7 +220,8 @@ func (f *Follower) one(ctx context.Context, base git.Revision, pr forge.PullRequ
 	}
 	if err == nil {
 		now.Decision = f.decide(ctx, pr, now.facts, base)
-		err = f.tell(ctx, now, same)
+		unknown := f.preview(ctx, base, now, same) // then it stays, and what else is known is told
+		err = errors.Join(unknown, f.tell(ctx, now, same))
 	}
 	if ctx.Err() != nil {
 		return
@@ -215,11 +243,12 @@ const soon = time.Second
 // tell tells the forge what it does not know yet of a pull request, and takes it down.
 func (f *Follower) tell(ctx context.Context, now *Pull, same bool) error {
 	approvals, text := approvals(now.Decision)
-	said := approvals.Description + text
+	preview, more := previewSaid(now.stage.status)
+	said := approvals.Description + text + preview.Description + more
 	if same && said == now.said {
 		return nil
 	}
-	if err := f.publish(ctx, now.PullRequest, now.Report, approvals, text); err != nil {
+	if err := f.publish(ctx, now.PullRequest, now.Report, text+more, approvals, preview); err != nil {
 		return err
 	}
 	now.said = said
@@ -270,11 +299,11 @@ const (
 // commentRoom is how long a report may be: every forge takes that much, with its mark.
 const commentRoom = 60_000
 
-// approvalsRoom is how much of that the approvals may take.
-const approvalsRoom = 8_000
+// moreRoom is how much of that the approvals and the preview may take.
+const moreRoom = 16_000
 
-// publish tells what came of a review: three statuses and one comment.
-func (f *Follower) publish(ctx context.Context, pr forge.PullRequest, r review.Report, approvals forge.Status, text string) error {
+// publish tells what came of a review: its statuses and more, and one comment.
+func (f *Follower) publish(ctx context.Context, pr forge.PullRequest, r review.Report, text string, more ...forge.Status) error {
 	link := f.opts.Link(pr.Number)
 	vet := forge.Status{Context: statusVet, State: forge.Success, Description: "no mistakes", URL: link}
 	if errors, warnings := r.Mistakes.Count(); errors > 0 {
@@ -286,17 +315,20 @@ func (f *Follower) publish(ctx context.Context, pr forge.PullRequest, r review.R
 	if len(r.Conflicts) > 0 || vet.State == forge.Failure {
 		plan.State = forge.Failure
 	}
-	approvals.URL = link
-	text = strings.ToValidUTF8(text[:min(len(text), approvalsRoom)], "")
-	return errors.Join(
-		f.opts.Forge.SetStatus(ctx, pr.Head.Commit, vet),
-		f.opts.Forge.SetStatus(ctx, pr.Head.Commit, plan),
-		f.opts.Forge.SetStatus(ctx, pr.Head.Commit, approvals),
-		f.opts.Forge.Comment(ctx, pr.Number, forge.Comment{
-			Marker: marker, Link: link,
-			Body: r.Markdown(commentRoom-len(text), link) + text,
-		}),
-	)
+	var errs []error
+	for _, s := range append([]forge.Status{vet, plan}, more...) {
+		if s.Context == "" {
+			continue
+		}
+		s.URL = cmp.Or(s.URL, link)
+		errs = append(errs, f.opts.Forge.SetStatus(ctx, pr.Head.Commit, s))
+	}
+	text = strings.ToValidUTF8(text[:min(len(text), moreRoom)], "")
+	errs = append(errs, f.opts.Forge.Comment(ctx, pr.Number, forge.Comment{
+		Marker: marker, Link: link,
+		Body: r.Markdown(commentRoom-len(text), link) + text,
+	}))
+	return errors.Join(errs...)
 }
 
 // trouble says on the head that nothing could be found out.

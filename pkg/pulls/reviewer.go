@@ -48,7 +48,13 @@ func Open(store *git.Store, base, head git.Revision) (Proposal, error) {
 	if err != nil {
 		return Proposal{}, fmt.Errorf("propose %s for %s: %w", head.Commit, base.Commit, err)
 	}
-	p := Proposal{Base: base, Head: head, Ancestor: ancestor, History: reconcile.Before(store, base.Commit)}
+	p := Proposal{Base: base, Head: head, Ancestor: ancestor}
+	p.History = func(dir string, visit func(*git.Tree) bool) error { // the base comes before what is merged into it
+		if !visit(p.BaseTree) {
+			return nil
+		}
+		return reconcile.Before(store, base.Commit)(dir, visit)
+	}
 	for _, side := range []struct {
 		tree   **git.Tree
 		commit git.Hash
@@ -104,6 +110,7 @@ func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, in *r
 	if r.Today != nil {
 		r.Trial.On(r.Today())
 	}
+	r.Trial.Beside(r.InForce.BesideIt())
 	if _, err := r.Trial.Advance(ctx, p.BaseTree, p.History); err != nil {
 		return fmt.Errorf("evaluate the base: %w", err)
 	}
@@ -113,7 +120,10 @@ func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, in *r
 		return fmt.Errorf("evaluate what comes of it: %w", err)
 	}
 	in.After = r.Trial.Diags()
-	keys := slices.Concat(change.Changed, change.Removed)
+	keys := slices.DeleteFunc(slices.Concat(change.Changed, change.Removed), func(key catalog.UnitKey) bool {
+		_, preview := catalog.PreviewOf(key.Environment) // they follow, and are nobody's to approve
+		return preview
+	})
 	if in.Plans, err = reconcile.Compare(ctx, r.InForce, r.Trial, keys, in.Head); err != nil {
 		return err
 	}

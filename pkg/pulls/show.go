@@ -30,6 +30,8 @@ func (f *Follower) Show(number int) (status.PullRequest, review.Report, string, 
 		return status.PullRequest{}, review.Report{}, "", false
 	}
 	_, text := approvals(p.Decision)
+	_, more := previewSaid(p.stage.status)
+	text += more
 	return p.status(), p.Report, p.Report.Markdown(review.Unlimited, "") + text, true
 }
 
