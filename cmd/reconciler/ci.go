@@ -130,7 +130,7 @@ func (a *app) report(ctx context.Context, c ci, base fixedBase, remote git.Remot
 	if _, err := r.InForce.Advance(ctx, tree, reconcile.Before(base.store, base.rev.Commit)); err != nil {
 		return pulls.Pull{}, fmt.Errorf("revision %s: %w", base.rev.Commit, err)
 	}
-	f, err := c.forge.follower(base, r, remote, unwritten{}, log)
+	f, err := c.forge.follower(pulls.Options{Base: base, Reviewer: r, Remote: remote, Journal: unwritten{}, Log: log})
 	if err != nil {
 		return pulls.Pull{}, err
 	}

@@ -2,14 +2,14 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/forge/connect"
-	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/preview"
 	"github.com/fairway-dev/fairway/pkg/pulls"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
@@ -34,7 +34,8 @@ func (s *forgeSettings) flags(cmd *cobra.Command) {
 }
 
 // follower makes what looks after pull requests; nil where there is no forge.
-func (s forgeSettings) follower(base pulls.Base, reviewer *pulls.Reviewer, remote git.Remote, j pulls.Journal, log *slog.Logger) (*pulls.Follower, error) {
+// Options that are set already stay.
+func (s forgeSettings) follower(o pulls.Options) (*pulls.Follower, error) {
 	if s.kind == "" {
 		return nil, nil
 	}
@@ -50,11 +51,28 @@ func (s forgeSettings) follower(base pulls.Base, reviewer *pulls.Reviewer, remot
 	if s.kind == "gitlab" {
 		ref = "refs/merge-requests/%d/head"
 	}
-	return pulls.NewFollower(pulls.Options{
-		Forge: f, Base: base, Reviewer: reviewer, Remote: remote, Poll: s.poll, Journal: j, Log: log,
-		Ref:  func(number int) string { return fmt.Sprintf(ref, number) },
-		Link: func(int) string { return "" },
-	}), nil
+	o.Forge, o.Poll = f, s.poll
+	o.Ref = func(number int) string { return fmt.Sprintf(ref, number) }
+	o.Link = func(int) string { return "" }
+	return pulls.NewFollower(o), nil
+}
+
+// previews is the set of previews as the cache has it: sealed, as all that is in there.
+func (s forgeSettings) previews(owner string, c *cache.Cache) *preview.Set {
+	if s.kind == "" {
+		return nil
+	}
+	if c == nil {
+		return preview.Open(nil)
+	}
+	key := cache.KeyOf("previews 1", owner)
+	raw, _ := c.Get(key)
+	set := preview.Open(raw)
+	set.Keep = func(raw []byte) {
+		_ = c.Put(key, raw) // what is not kept is asked for again
+		_ = c.Flush()
+	}
+	return set
 }
 
 // reviewer makes what says what proposals would do, of the fleet in force.

@@ -52,7 +52,7 @@ Exit codes: 0 ok, 1 a negative answer (mistakes, differences, unhealthy),
 	root.PersistentFlags().StringVar(&a.today, "today", "", "decide policies as on this day, such as 2027-03-01 (default: today in UTC)")
 	root.AddCommand(
 		newVet(a), newFmt(a), newRender(a), newPlan(a), newReview(a), newExplain(a), newWhy(a),
-		newApply(a), newPulls(a), newCI(a), newStatus(a), newWait(a), newDrift(a),
+		newApply(a), newPulls(a), newGet(a), newPreview(a), newCI(a), newStatus(a), newWait(a), newDrift(a),
 		newUp(a), newServe(a), newRBAC(a), newPolicy(a), newCapacity(a), newOwners(a), newAudit(a), newVersion(a), newDocs(a),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -28,6 +28,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
+	"github.com/fairway-dev/fairway/pkg/preview"
 	"github.com/fairway-dev/fairway/pkg/pulls"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 	"github.com/fairway-dev/fairway/pkg/secret"
@@ -195,29 +196,30 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	previews := s.forge.previews(owner, evaluator.Cache)
 	remote := git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: known.password}}
-	d.Daemon = reconcile.New(reconcile.Options{
+	options := reconcile.Options{
 		Store: repo.store, Renew: repo.renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: counts, Log: log,
 		Remote: remote, DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead, Signers: signers,
 		Secrets: secret.Keyring{Path: s.ageKeyFile}, Now: s.now,
 		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
 			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal})
 		},
-	})
-	now := s.now
-	if now == nil {
-		now = time.Now
 	}
-	if d.pulls, err = s.forge.follower(d.Daemon, reviewer(d.Fleet(), evaluator, now), remote, j, log); err != nil {
+	if previews != nil {
+		options.Previews = previews
+	}
+	d.Daemon = reconcile.New(options)
+	if err := d.follow(s, options, previews); err != nil {
 		return nil, err
 	}
-	options := api.Options{
+	serving := api.Options{
 		Daemon: d, Journal: j, Gatherer: registry, HookSecrets: known.hooks, HookRequests: counts.HookRequests, Token: known.token, Logger: log,
 	}
 	if d.pulls != nil {
-		options.Pulls, options.OnHint = d.pulls, func(webhook.Hint) { d.pulls.Wake() }
+		serving.Pulls, serving.Previews, serving.OnHint = d.pulls, d.pulls, func(webhook.Hint) { d.pulls.Wake() }
 	}
-	d.api = api.New(options)
+	d.api = api.New(serving)
 	d.closers = []func(){
 		func() { evaluator.Pool.Close() },
 		func() { _ = evaluator.Cache.Close() },
@@ -225,6 +227,22 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		func() { _ = repo.store.Close() },
 	}
 	return d, nil
+}
+
+// follow has the daemon look after pull requests, where there is a forge.
+func (d *daemon) follow(s settings, o reconcile.Options, previews *preview.Set) (err error) {
+	if previews != nil {
+		previews.Changed = d.Wake
+	}
+	now := s.now
+	if now == nil {
+		now = time.Now
+	}
+	d.pulls, err = s.forge.follower(pulls.Options{
+		Base: d.Daemon, Reviewer: reviewer(d.Fleet(), o.Evaluator, now), Remote: o.Remote, Journal: o.Journal, Log: o.Log,
+		Previews: previews, Place: d.Daemon, Metrics: o.Metrics, Now: now,
+	})
+	return err
 }
 
 // secrets are what the daemon is given in files.

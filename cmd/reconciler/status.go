@@ -39,6 +39,11 @@ func (c *client) get(ctx context.Context, path string, query url.Values, into an
 	if err != nil {
 		return fmt.Errorf("ask the daemon: %w", err)
 	}
+	return c.do(req, into)
+}
+
+// do sends a request and reads its answer, unless into is nil.
+func (c *client) do(req *http.Request, into any) error {
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
@@ -50,8 +55,10 @@ func (c *client) get(ctx context.Context, path string, query url.Values, into an
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("ask the daemon at %s: %w: set RECONCILER_TOKEN", c.server, errDenied)
-	case res.StatusCode != http.StatusOK:
-		return fmt.Errorf("ask the daemon at %s: it answers %s%s", address, res.Status, said(res.Body))
+	case res.StatusCode != http.StatusOK && res.StatusCode != http.StatusCreated:
+		return fmt.Errorf("ask the daemon at %s: it answers %s%s", req.URL, res.Status, said(res.Body))
+	case into == nil:
+		return nil
 	}
 	if err := json.NewDecoder(io.LimitReader(res.Body, 256<<20)).Decode(into); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)

@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"mime"
 	"net"
 	"net/http"
 	"net/netip"
@@ -17,6 +18,13 @@ func (s *Server) reader(r *http.Request, loopback bool) bool {
 		return s.o.Token != "" && same(token, s.o.Token)
 	}
 	return loopback && localHost(r.Host)
+}
+
+// foreign reports whether a page of another site could have sent the request: a browser
+// asks us first before it sends JSON for one, and we let none.
+func foreign(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err != nil || kind != "application/json" || r.Header.Get("Origin") != ""
 }
 
 func bearer(r *http.Request) (string, bool) {

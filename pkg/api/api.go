@@ -63,6 +63,8 @@ type Options struct {
 	HookRequests *prometheus.CounterVec
 	// Pulls tells of pull requests; nil where there is no forge.
 	Pulls Pulls
+	// Previews tells of previews; nil where there is no forge.
+	Previews Previews
 	// OnHint is told which pull request may have changed, by a request that is
 	// signed. It must not block. Nil is told nothing.
 	OnHint func(webhook.Hint)
@@ -93,8 +95,12 @@ func New(o Options) *Server {
 // only this machine can reach it.
 func (s *Server) Handler(loopback bool) http.Handler {
 	mux := http.NewServeMux()
+	at := map[string][]Route{}
 	for _, r := range Routes() {
-		mux.Handle(r.Path, s.guarded(r, loopback))
+		at[r.Path] = append(at[r.Path], r)
+	}
+	for path, routes := range at {
+		mux.Handle(path, s.guarded(routes, loopback))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "not-found", "there is nothing at this address")

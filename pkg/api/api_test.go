@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -95,6 +96,7 @@ func TestRouteTable(t *testing.T) {
 		"POST /hooks/standard": Hook, "POST /hooks/generic": Hook,
 		"GET /api/v1/units": Reader, "GET /api/v1/units/{environment}/{cluster}/{service}": Reader,
 		"GET /api/v1/pulls": Reader, "GET /api/v1/pulls/{number}": Reader,
+		"GET /api/v1/previews": Reader, "POST /api/v1/previews": Writer, "POST /api/v1/previews/{number}": Writer, "DELETE /api/v1/previews/{number}": Writer,
 		"GET /api/v1/clusters": Reader, "GET /api/v1/source": Reader, "GET /api/v1/records": Reader, "GET /api/v1/events": Reader,
 	}
 	got := map[string]Access{}
@@ -157,11 +159,18 @@ func visitors() []visitor {
 }
 
 func expected(route Route, method string, who visitor) int {
-	switch {
-	case method != route.Method && !(method == "HEAD" && route.Method == "GET"):
+	if method == "HEAD" {
+		method = "GET"
+	}
+	at := slices.IndexFunc(Routes(), func(r Route) bool { return r.Path == route.Path && r.Method == method })
+	if at < 0 {
 		return http.StatusMethodNotAllowed
-	case route.Access == Reader && !who.reads:
+	}
+	switch route = Routes()[at]; {
+	case (route.Access == Reader || route.Access == Writer) && !who.reads:
 		return http.StatusUnauthorized
+	case route.Access == Writer: // it does not say that it is JSON
+		return http.StatusForbidden
 	case route.Access == Hook && who.knowsHook && (route.Path == "/hooks/git" || route.Path == "/hooks/generic"): // it brings a bearer
 		return http.StatusAccepted
 	case route.Access == Hook:

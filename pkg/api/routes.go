@@ -18,6 +18,8 @@ const (
 	Open Access = "open"
 	// Reader: whoever is on this machine, and whoever brings the token.
 	Reader Access = "reader"
+	// Writer: whoever may read, by a request that no page of another site can send.
+	Writer Access = "writer"
 	// Hook: whoever proves to know a hook's secret.
 	Hook Access = "hook"
 )
@@ -56,6 +58,10 @@ func Routes() []Route {
 		{get, "/api/v1/units/{environment}/{cluster}/{service}", Reader, nil, (*Server).unit},
 		{get, "/api/v1/pulls", Reader, nil, (*Server).pulls},
 		{get, "/api/v1/pulls/{number}", Reader, nil, (*Server).pull},
+		{get, "/api/v1/previews", Reader, nil, (*Server).previews},
+		{post, "/api/v1/previews", Writer, nil, (*Server).makePreview},
+		{post, "/api/v1/previews/{number}", Writer, nil, (*Server).keepPreview},
+		{http.MethodDelete, "/api/v1/previews/{number}", Writer, nil, (*Server).endPreview},
 		{get, "/api/v1/clusters", Reader, nil, (*Server).clusters},
 		{get, "/api/v1/source", Reader, nil, (*Server).source},
 		{get, "/api/v1/records", Reader, []string{"unit", "object", "kind", "since", "before", "limit", "order"}, (*Server).records},
@@ -63,20 +69,32 @@ func Routes() []Route {
 	}
 }
 
-// guarded lets only those requests through to a route that it allows. This is
-// the one place where access is decided.
-func (s *Server) guarded(route Route, loopback bool) http.Handler {
-	handle := route.handler(s)
+// guarded lets only those requests through to the routes of an address that they
+// allow. This is the one place where access is decided.
+func (s *Server) guarded(routes []Route, loopback bool) http.Handler {
+	by, methods := map[string]access{}, []string{}
+	for _, route := range routes {
+		by[route.Method], methods = route.handler(s), append(methods, route.Method)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != route.Method && !(route.Method == http.MethodGet && r.Method == http.MethodHead) {
-			w.Header().Set("Allow", route.Method)
-			fail(w, http.StatusMethodNotAllowed, "method-not-allowed", "use "+route.Method)
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		at := slices.IndexFunc(routes, func(route Route) bool { return route.Method == method })
+		if at < 0 {
+			w.Header().Set("Allow", list(methods))
+			fail(w, http.StatusMethodNotAllowed, "method-not-allowed", "use "+list(methods))
 			return
 		}
-		reader := s.reader(r, loopback)
-		if route.Access == Reader && !reader {
+		route, reader := routes[at], s.reader(r, loopback)
+		if (route.Access == Reader || route.Access == Writer) && !reader {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="fairway"`)
 			fail(w, http.StatusUnauthorized, "unauthorized", "a bearer token is needed")
+			return
+		}
+		if route.Access == Writer && foreign(r) {
+			fail(w, http.StatusForbidden, "forbidden", "what changes something is asked for with Content-Type: application/json, and not by a page of another site")
 			return
 		}
 		if route.Access != Hook { // a forge may add what it likes; nothing of it is read
@@ -87,7 +105,7 @@ func (s *Server) guarded(route Route, loopback bool) http.Handler {
 				}
 			}
 		}
-		handle(w, r, reader)
+		by[route.Method](w, r, reader)
 	})
 }
 
