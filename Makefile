@@ -27,6 +27,10 @@ forge: ## build the Gitea of the tests, once
 up: build ## run the whole platform on this machine: two clusters, Git, the daemon
 	@lab=$$(lab/build.sh | tail -n 1) && exec $(BIN) up --lab "$$lab" $(ARGS)
 
+.PHONY: up-forge
+up-forge: build ## the same with a real forge, for pull requests and previews
+	@lab=$$(lab/build.sh | tail -n 1) && forge=$$(lab/forge/build.sh | tail -n 1) && exec $(BIN) up --lab "$$lab" --gitea "$$forge" $(ARGS)
+
 .PHONY: test
 test: ## run all tests, the ones against real control planes included
 	@test/run.sh

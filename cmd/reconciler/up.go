@@ -36,6 +36,7 @@ start, unless --reset is given.`,
 	}
 	cmd.Flags().StringVar(&u.state, "state-dir", "", "folder for everything that is kept (default: .fairway in the repository)")
 	cmd.Flags().StringVar(&u.lab, "lab", "", "the lab's binary, as lab/build.sh prints it")
+	cmd.Flags().StringVar(&u.gitea, "gitea", "", "the forge's binary, as lab/forge/build.sh prints it: a real forge with pull requests, instead of a bare Git server")
 	cmd.Flags().BoolVar(&u.reset, "reset", false, "forget the clusters, the Git server and the clone of earlier runs first")
 	cmd.Flags().DurationVar(&u.timeout, "timeout", 3*time.Minute, "how long to wait for everything to be healthy")
 	cmd.Flags().StringVar(&u.at, "at", "", "the time to start at, for example 2026-12-01T22:00:00Z, which goes on from there (default: now)")
@@ -49,6 +50,7 @@ type up struct {
 	settings settings
 	state    string
 	lab      string
+	gitea    string
 	at       string
 	reset    bool
 	timeout  time.Duration
@@ -88,7 +90,11 @@ func (u *up) run(ctx context.Context) error {
 		}
 		u.phase("clusters", "contexts of "+u.settings.kubeconfig)
 	}
-	forge, err := u.startForge(ctx)
+	start := u.startForge
+	if u.gitea != "" {
+		start = u.startGitea
+	}
+	forge, err := start(ctx)
 	if err != nil {
 		return err
 	}
@@ -147,7 +153,7 @@ func (u *up) forget() error {
 	}
 	defer lock.Close()
 	var errs []error
-	for _, name := range []string{"planes", "git", "data", "kubeconfig", "platform"} {
+	for _, name := range []string{"planes", "git", "forge", "data", "kubeconfig", "platform"} {
 		errs = append(errs, os.RemoveAll(filepath.Join(u.state, name)))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -179,6 +185,13 @@ func (u *up) serve(ctx context.Context, forge *forge) error {
 	if s.ageKeyFile == "" {
 		s.ageKeyFile = filepath.Join(u.top, "lab", "demo-age-key.txt") // the example's files are encrypted for it
 	}
+	server := "http://" + listener.Addr().String()
+	if forge.gitea != nil {
+		if err := forge.gitea.settle(ctx, server, &s); err != nil {
+			listener.Close()
+			return err
+		}
+	}
 	d, err := u.newDaemon(s, u.logger(log, s.logFormat))
 	if err != nil {
 		listener.Close()
@@ -186,7 +199,6 @@ func (u *up) serve(ctx context.Context, forge *forge) error {
 	}
 	defer d.close()
 	forge.onPush(d.Wake)
-	server := "http://" + listener.Addr().String()
 	u.phase("daemon", server+", log in "+log.Name())
 	ready := make(chan error, 1)
 	go func() { ready <- u.await(ctx, d, server, forge) }()
@@ -318,8 +330,18 @@ Try it, in another terminal:
   %[6]s wait%[7]s
   git revert --no-edit HEAD && git push
 
-Ctrl-C ends everything; reconciler up brings it back.
-`, server, u.kubeconfigPath(), strings.Join(planes(), ", "), f.url, f.clone, self, flag)
+`, server, u.kubeconfigPath(), strings.Join(planes(), ", "), withoutUser(f.url), f.clone, self, flag)
+	if f.gitea != nil {
+		fmt.Fprintf(u.out, `
+Or by a pull request, which is told what it would do and is made into a preview:
+
+  git commit -am 'checkout: wait longer for payments' && git push origin HEAD:refs/for/main -o topic=wait
+  %[1]s pulls%[2]s
+  %[1]s plan --pr 1%[2]s
+  %[1]s get previews%[2]s
+`, self, flag)
+	}
+	fmt.Fprint(u.out, "\nCtrl-C ends everything; reconciler up brings it back.\n")
 }
 
 func (u *up) kubeconfigPath() string {

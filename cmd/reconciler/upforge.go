@@ -21,6 +21,7 @@ import (
 type forge struct {
 	url, clone string
 	server     *http.Server
+	gitea      *gitea // instead of server, where pull requests are wanted
 	pushed     atomic.Pointer[func()]
 }
 
@@ -28,6 +29,10 @@ type forge struct {
 func (f *forge) onPush(do func()) { f.pushed.Store(&do) }
 
 func (f *forge) close() {
+	if f.gitea != nil {
+		f.gitea.stop()
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if f.server.Shutdown(ctx) != nil {
