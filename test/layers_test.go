@@ -25,13 +25,13 @@ func bands() map[string]int {
 		"pkg/eval": 2, "pkg/eval/syntax": 2, "pkg/eval/explain": 3, "pkg/eval/manifest": 3, "pkg/eval/worker": 4,
 		"pkg/capacity": 2, "pkg/policy": 2, "pkg/status": 2, "pkg/journal": 2, "pkg/owners": 2,
 		"pkg/cluster/kube/internal/owned": 2, "pkg/cluster/kube/internal/inventory": 2, "pkg/cluster/kube": 3, "pkg/cluster/lease": 3,
-		"pkg/audit": 3, "pkg/metrics": 3, "pkg/render": 3, "pkg/plan": 3,
+		"pkg/audit": 3, "pkg/metrics": 3, "pkg/render": 3, "pkg/plan": 3, "pkg/preview": 3,
 		"pkg/apply":      4,
 		"pkg/review":     4,
 		"pkg/reconcile":  5,
-		"pkg/api":        6,
 		"pkg/pulls":      6,
-		"cmd/reconciler": 7,
+		"pkg/api":        7,
+		"cmd/reconciler": 8,
 	}
 }
 

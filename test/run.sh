@@ -29,7 +29,7 @@ step "check: format, vet, staticcheck, CUE, sizes"
 make --no-print-directory check
 
 step "tests: packages, scripts, layers"
-go test $(go list ./... | grep -v -e /test/e2e -e '/test/faults$' -e '/test/forge$' -e /test/pulls)
+go test -timeout 20m $(go list ./... | grep -v -e /test/e2e -e '/test/faults$' -e '/test/forge$' -e /test/pulls)
 
 step "tests: alerts, by Prometheus' own reader (a module of its own)"
 (cd test/promrules && go test ./...)

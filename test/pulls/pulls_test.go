@@ -211,9 +211,11 @@ func (w *world) comments(number int) []said {
 // status is the state and description of a context on a commit, as the forge has it.
 func (w *world) status(commit, name string) (state, description string) {
 	w.t.Helper()
-	var out []struct{ Context, Status, Description string }
-	w.must(w.forge.API(w.forge.Token, http.MethodGet, fmt.Sprintf("/repos/%s/commits/%s/statuses", repository, commit), nil, &out))
-	for _, s := range out { // the newest first
+	var out struct {
+		Statuses []struct{ Context, Status, Description string } // the newest of each context
+	}
+	w.must(w.forge.API(w.forge.Token, http.MethodGet, fmt.Sprintf("/repos/%s/commits/%s/status?limit=50", repository, commit), nil, &out))
+	for _, s := range out.Statuses {
 		if s.Context == name {
 			return s.Status, s.Description
 		}
