@@ -187,7 +187,7 @@ func TestLostAnswer(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		n, _ := proposed(w, "topic")
 		w.breaks(contract.Lost())
-		for edit, do := range edits(t, w.connect(t, hasty()), n) {
+		for edit, do := range edits(t, w.connect(t, patient()), n) {
 			if err := do(); err == nil {
 				t.Errorf("%s: no answer came, and it is taken for done", edit)
 			}
@@ -215,7 +215,7 @@ func TestClock(t *testing.T) {
 			"an answer": nil, "a failure": contract.Always(http.StatusInternalServerError, "application/json", "{}"),
 		} {
 			w.breaks(fault)
-			f := w.connect(t, hasty())
+			f := w.connect(t, patient())
 			if now := f.Clock(); !now.IsZero() {
 				t.Errorf("before %s it is %v", name, now)
 			}

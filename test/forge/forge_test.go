@@ -60,9 +60,9 @@ func TestPulls(t *testing.T) {
 		want(t, "the first", got[0], forge.PullRequest{
 			Number: one, Title: "First thing", Author: "dev", State: forge.Open, Labels: []string{"preview"},
 			Head: forge.Head{Branch: "topic/one", Commit: head, Repository: got[0].Head.Repository}, Base: forge.Base{Branch: "main"},
-		}, cmpopts.IgnoreFields(forge.PullRequest{}, "URL", "Updated", "Mergeable", "Files"), cmpopts.IgnoreFields(forge.Base{}, "Commit"))
-		if got[0].URL == "" || got[0].Updated.IsZero() || got[0].Head.Repository == "" {
-			t.Errorf("page, time or repository is missing: %+v", got[0])
+		}, cmpopts.IgnoreFields(forge.PullRequest{}, "URL", "Updated", "Created", "Mergeable", "Files"), cmpopts.IgnoreFields(forge.Base{}, "Commit"))
+		if got[0].URL == "" || got[0].Updated.IsZero() || got[0].Created.IsZero() || got[0].Head.Repository == "" {
+			t.Errorf("page, times or repository is missing: %+v", got[0])
 		}
 		want(t, "pull requests into another branch", members(t, f.Pulls(t.Context(), "release")), []forge.PullRequest{})
 

@@ -52,6 +52,14 @@ func why[K comparable, V any](members func() (map[K]V, bool), why func() error) 
 	return errors.Join(errors.New("unknown"), why())
 }
 
+// patient is one that gives up late, and waits for nothing: whether a forge was slow is
+// not what its test is about.
+func patient() rest.Options {
+	opts := hasty()
+	opts.Timeout = 2 * time.Minute
+	return opts
+}
+
 // unknown wants that a fault makes each of the named lists unknown, and that no error
 // says a token.
 func unknown(t *testing.T, w *world, pull forge.PullRequest, faults map[string]contract.Fault, of ...string) {

@@ -57,7 +57,9 @@ func (w *world) connect(t testing.TB, opts rest.Options) forge.Forge {
 	return f
 }
 
-func (w *world) forge(t testing.TB) forge.Forge { return w.connect(t, rest.Options{}) }
+func (w *world) forge(t testing.TB) forge.Forge {
+	return w.connect(t, rest.Options{Timeout: 2 * time.Minute})
+}
 
 // each runs a test at every forge, in a repository of its own.
 func each(t *testing.T, test func(t *testing.T, w *world)) {

@@ -33,7 +33,7 @@ type (
 		draft, fork       bool
 		branch, sha, base string
 		labels            []string
-		updated           time.Time
+		created, updated  time.Time
 		merged            string
 		notes             []*note
 		reviews           []review

@@ -209,9 +209,10 @@ func (s *Server) Open(author, branch, title string) int {
 }
 
 func (s *Server) open(author *User, branch, base, title, body string) *pull {
+	now := s.tick()
 	p := &pull{
 		number: len(s.pulls) + 1, title: title, body: body, author: author, state: "open",
-		branch: branch, sha: s.branches[branch], base: base, updated: s.tick(),
+		branch: branch, sha: s.branches[branch], base: base, created: now, updated: now,
 	}
 	p.versions = []version{{s.id(), p.sha, s.tick()}}
 	s.pulls = append(s.pulls, p)

@@ -70,7 +70,7 @@ func (s *Server) ghPullOf(p *pull, single bool) object {
 	state := p.state
 	out := object{
 		"number": p.number, "title": p.title, "user": object{"login": p.author.Name}, "draft": p.draft, "labels": labels,
-		"html_url": fmt.Sprintf("%s/%s/pull/%d", s.URL, Repository, p.number), "updated_at": p.updated.Format(time.RFC3339),
+		"html_url": fmt.Sprintf("%s/%s/pull/%d", s.URL, Repository, p.number), "created_at": p.created.Format(time.RFC3339), "updated_at": p.updated.Format(time.RFC3339),
 		"head": head, "base": object{"ref": p.base, "sha": s.branches[p.base], "repo": repo}, "merged_at": nil, "merge_commit_sha": nil,
 	}
 	if p.state == "merged" {

@@ -107,7 +107,7 @@ func (s *Server) glPullOf(p *pull, single bool) object {
 	out := object{
 		"id": p.number + 1000, "iid": p.number, "title": p.title, "author": glUserOf(p.author), "draft": p.draft,
 		"state": map[string]string{"open": "opened", "closed": "closed", "merged": "merged"}[p.state], "labels": append([]string{}, p.labels...),
-		"web_url": fmt.Sprintf("%s/%s/-/merge_requests/%d", s.URL, Repository, p.number), "updated_at": p.updated.Format(time.RFC3339),
+		"web_url": fmt.Sprintf("%s/%s/-/merge_requests/%d", s.URL, Repository, p.number), "created_at": p.created.Format(time.RFC3339), "updated_at": p.updated.Format(time.RFC3339),
 		"sha": p.sha, "source_branch": p.branch, "target_branch": p.base, "source_project_id": 1, "target_project_id": 1,
 		"detailed_merge_status": "mergeable", "merge_commit_sha": nil, "squash_commit_sha": nil,
 	}
