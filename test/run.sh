@@ -37,11 +37,11 @@ step "tests: alerts, by Prometheus' own reader (a module of its own)"
 # Much of both is waiting, so they run side by side.
 step "tests: behaviours on real control planes; forges and pull requests beside them"
 beside=$(mktemp)
-go test -timeout 25m -p 1 -parallel 4 ./test/forge ./test/pulls >"$beside" 2>&1 &
+go test -timeout 25m -p 1 -parallel 2 ./test/forge ./test/pulls >"$beside" 2>&1 &
 forges=$!
 trap 'kill "$forges" 2>/dev/null || true; rm -f "$beside"' EXIT
 code=0
-go test -timeout 30m -parallel 4 ./test/e2e/... || code=$?
+go test -timeout 30m -parallel 3 ./test/e2e/... || code=$?
 wait "$forges" || code=$?
 trap - EXIT
 cat "$beside"

@@ -38,7 +38,7 @@ func (s *Server) previews() access {
 
 // makePreview opens a pull request for an image.
 func (s *Server) makePreview() access {
-	return func(w http.ResponseWriter, r *http.Request, _ bool) {
+	return atTheForge(func(w http.ResponseWriter, r *http.Request, _ bool) {
 		var wanted pulls.Wanted
 		if !s.asked(w, r, &wanted) {
 			return
@@ -49,7 +49,7 @@ func (s *Server) makePreview() access {
 			return
 		}
 		answer(w, http.StatusCreated, made{apiVersion, "PullRequest", pr.Number, pr.URL})
-	}
+	})
 }
 
 // made is the pull request that a preview is of.
@@ -62,7 +62,7 @@ type made struct {
 
 // keepPreview keeps a preview until a day, or lets a head be previewed.
 func (s *Server) keepPreview() access {
-	return func(w http.ResponseWriter, r *http.Request, _ bool) {
+	return atTheForge(func(w http.ResponseWriter, r *http.Request, _ bool) {
 		var wanted struct {
 			Until string `json:"until"`
 			Allow string `json:"allow"`
@@ -86,17 +86,30 @@ func (s *Server) keepPreview() access {
 			return
 		}
 		done(w, number, err)
-	}
+	})
 }
 
 func (s *Server) endPreview() access {
-	return func(w http.ResponseWriter, r *http.Request, _ bool) {
+	return atTheForge(func(w http.ResponseWriter, r *http.Request, _ bool) {
 		number, err := strconv.Atoi(r.PathValue("number"))
 		if err != nil || s.o.Previews == nil {
 			fail(w, http.StatusNotFound, "not-found", "there is no such pull request")
 			return
 		}
 		done(w, number, s.o.Previews.Remove(r.Context(), number))
+	})
+}
+
+// forgeLimit is how long a request may wait for the forge, which is asked several times.
+const forgeLimit = 2 * time.Minute
+
+// atTheForge has requests wait longer than those that ask nobody else, and be answered.
+func atTheForge(a access) access {
+	return func(w http.ResponseWriter, r *http.Request, authorized bool) {
+		ctx, cancel := context.WithTimeout(r.Context(), forgeLimit)
+		defer cancel()
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(forgeLimit + 10*time.Second)) // without, it may be cut off
+		a(w, r.WithContext(ctx), authorized)
 	}
 }
 

@@ -126,7 +126,7 @@ func lenience() float64 {
 func within(d time.Duration) time.Duration { return time.Duration(float64(d) * lenience()) }
 
 // patience bounds every wait whose length is not what is tested.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // eventually polls until the condition gives "", and fails with what it gave last.
 // It polls less often the longer that takes: what many tests ask for costs what is

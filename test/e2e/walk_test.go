@@ -171,7 +171,7 @@ func up(t *testing.T, dir, state, listen string, more ...string) *platform {
 		close(p.done)
 	}()
 	t.Cleanup(func() { _ = p.cmd.Process.Signal(os.Interrupt); <-p.done })
-	eventually(t, 2*time.Minute, "up is healthy", func() string {
+	eventually(t, 5*time.Minute, "up is healthy", func() string {
 		select {
 		case <-p.done:
 			t.Fatalf("up ended:\n%s", p.log)
