@@ -87,6 +87,9 @@ func (a *app) apply(ctx context.Context, sel selector, to reach, rev, file, keys
 	if err := allowed(ctx, w, f, live, commit); err != nil {
 		return err
 	}
+	if err := a.unapproved(ctx, live, set); err != nil {
+		return err
+	}
 	return a.carryOut(ctx, f, live, set, secret.Keyring{Path: keys}, j, ledger)
 }
 
@@ -105,6 +108,23 @@ func allowed(ctx context.Context, w *workspace, f *reconcile.Fleet, live map[str
 		}
 		if hold != nil {
 			return fmt.Errorf("nothing was applied: %s\n%s", hold.Message, hold.Hint)
+		}
+	}
+	return nil
+}
+
+// unapproved holds the plans of units that wait for the approval of a merge.
+func (a *app) unapproved(ctx context.Context, live map[string]*kube.Cluster, set plan.Set) error {
+	for name, k := range live {
+		rec, err := k.LoadRatchet(ctx)
+		if err != nil {
+			return fmt.Errorf("cluster %s: %w", name, err)
+		}
+		for i, p := range set.Plans {
+			if hold := reconcile.Unapproved(rec, p.Unit); hold != nil && p.Unit.Cluster == name {
+				set.Plans[i].Hold = hold
+				fmt.Fprintf(a.err, "%s: held: %s\n", p.Unit, hold.Message)
+			}
 		}
 	}
 	return nil

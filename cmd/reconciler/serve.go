@@ -242,6 +242,9 @@ func (d *daemon) follow(s settings, o reconcile.Options, previews *preview.Set) 
 		Base: d.Daemon, Reviewer: reviewer(d.Fleet(), o.Evaluator, now), Remote: o.Remote, Journal: o.Journal, Log: o.Log,
 		Previews: previews, Place: d.Daemon, Metrics: o.Metrics, Now: now,
 	})
+	if d.pulls != nil {
+		d.Heed(d.pulls)
+	}
 	return err
 }
 

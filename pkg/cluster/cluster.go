@@ -132,8 +132,18 @@ type Ratchet struct {
 	// Superseded are commits of histories that were replaced on purpose, newest
 	// first: what they and those before them wrote may be written over.
 	Superseded []string
+	// Unapproved are units, by the commit that changed them and was not approved for what
+	// it does: they stay as they were before it until it is.
+	Unapproved map[string]Unapproved
 	// Version is what the next write is bound to; "" if nothing is recorded yet.
 	Version string
+}
+
+// Unapproved are the units that wait for the approval of a commit.
+type Unapproved struct {
+	// Pull is the number of the pull request that was merged as it.
+	Pull  int
+	Units []string
 }
 
 // Live is one object freshly read from the cluster.

@@ -111,17 +111,32 @@ func logins(author string) []string {
 // decide says who must approve a proposal and who of them did. What the forge does not
 // say as a whole leaves it undecided.
 func (f *Follower) decide(ctx context.Context, pr forge.PullRequest, facts owners.Facts, base git.Revision) owners.Decision {
+	return f.decided(ctx, pr, facts, nil, func(commit string) string {
+		if commit == pr.Head.Commit {
+			return facts.Digest
+		}
+		return f.effectAt(ctx, pr.Number, base, commit, f.opts.Reviewer.Review)
+	}, f.judge)
+}
+
+// decided says who must approve what is done, as judge does, and who of them did: by what
+// was given and by the reviews of a pull request, each for what effectAt says of its commit.
+func (f *Follower) decided(ctx context.Context, pr forge.PullRequest, facts owners.Facts, approvals []owners.Approval, effectAt func(commit string) string,
+	judge func(owners.Facts, []owners.Approval) owners.Decision,
+) owners.Decision {
 	facts.Authors = append(slices.Clone(facts.Authors), pr.Author)
 	reviews, known := f.opts.Forge.Reviews(ctx, pr.Number).Members()
 	if !known {
 		facts.Unknown = append(slices.Clone(facts.Unknown), "the forge does not say who approved")
 	}
-	given := forge.Standing(reviews)
-	approvals := make([]owners.Approval, len(given))
-	for i, v := range given {
-		approvals[i] = owners.Approval{Login: v.Author, Digest: f.effectAt(ctx, pr, facts, base, v.Commit)}
+	for _, v := range forge.Standing(reviews) {
+		a := owners.Approval{Login: v.Author}
+		if v.Commit != "" {
+			a.Digest = effectAt(v.Commit)
+		}
+		approvals = append(approvals, a)
 	}
-	d := f.judge(facts, approvals)
+	d := judge(facts, approvals)
 	for _, group := range d.Groups() {
 		for i := range approvals {
 			in, err := f.opts.Forge.Member(ctx, group, approvals[i].Login)
@@ -134,7 +149,7 @@ func (f *Follower) decide(ctx context.Context, pr forge.PullRequest, facts owner
 			}
 		}
 	}
-	return f.judge(facts, approvals)
+	return judge(facts, approvals)
 }
 
 // judge decides by the rules in force, which are the base's.
@@ -143,24 +158,26 @@ func (f *Follower) judge(facts owners.Facts, given []owners.Approval) (d owners.
 	return d
 }
 
-// effectAt is what a proposal did when it was approved at a commit, against the base as
-// it is now: then it is the same question to which the head is an answer. "" where the
-// commit is gone or cannot be reviewed: that is no approval of anything.
-func (f *Follower) effectAt(ctx context.Context, pr forge.PullRequest, facts owners.Facts, base git.Revision, commit string) string {
-	switch commit {
-	case "":
-		return ""
-	case pr.Head.Commit:
-		return facts.Digest
-	}
+// reviewing says what merging a proposal would do.
+type reviewing func(ctx context.Context, p Proposal) (review.Report, error)
+
+// effectAt is what a proposal did when it was approved at a commit, against a base: then
+// it is the same question to which the head is an answer. "" where the commit is gone or
+// cannot be reviewed: that is no approval of anything.
+func (f *Follower) effectAt(ctx context.Context, number int, base git.Revision, commit string, review reviewing) string {
 	key := base.Commit.String() + " " + commit
-	if effect, ok := f.effects[key]; ok {
+	f.mu.Lock()
+	effect, ok := f.effects[key]
+	f.mu.Unlock()
+	if ok {
 		return effect
 	}
-	effect, err := f.effect(ctx, base, commit)
+	effect, err := f.effect(ctx, base, commit, review)
 	if err != nil {
-		f.opts.Log.Warn("approval of a commit that cannot be reviewed", "number", pr.Number, "commit", commit, "err", err)
+		f.opts.Log.Warn("approval of a commit that cannot be reviewed", "number", number, "commit", commit, "err", err)
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if err == nil || errors.Is(err, git.ErrNotFound) { // what else went wrong may go right next time
 		if len(f.effects) >= maxEffects {
 			clear(f.effects)
@@ -173,7 +190,7 @@ func (f *Follower) effectAt(ctx context.Context, pr forge.PullRequest, facts own
 // maxEffects bounds how many effects of earlier heads are kept.
 const maxEffects = 1000
 
-func (f *Follower) effect(ctx context.Context, base git.Revision, commit string) (string, error) {
+func (f *Follower) effect(ctx context.Context, base git.Revision, commit string, review reviewing) (string, error) {
 	store := f.opts.Base.Store()
 	head, err := store.Resolve(commit)
 	if err != nil {
@@ -183,7 +200,7 @@ func (f *Follower) effect(ctx context.Context, base git.Revision, commit string)
 	if err != nil {
 		return "", err
 	}
-	r, err := f.opts.Reviewer.Review(ctx, p)
+	r, err := review(ctx, p)
 	if err != nil {
 		return "", err
 	}

@@ -78,13 +78,17 @@ type Pull struct {
 type Follower struct {
 	opts Options
 	wake chan struct{}
-	// effects are what heads did that were approved and are none any more, by base and
-	// commit. Only Look uses it.
-	effects map[string]string
 
 	mu    sync.Mutex
 	pulls map[int]*Pull
-	err   error // why the forge is not heard, of the last time it was asked
+	// past are the last ones that were open and are not any more; merges are commits that
+	// pull requests were merged as, while they wait or that is not said yet.
+	past   map[int]*Pull
+	merges map[git.Hash]*merged
+	// effects are what heads did that were approved and are none any more, by base and
+	// commit.
+	effects map[string]string
+	err     error // why the forge is not heard, of the last time it was asked
 }
 
 // NewFollower makes a follower that does nothing yet.
@@ -95,7 +99,7 @@ func NewFollower(o Options) *Follower {
 	if o.Poll == 0 {
 		o.Poll = time.Minute
 	}
-	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, effects: map[string]string{}}
+	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}}
 }
 
 // Wake asks the forge now. Many wakes before it is asked are one.
@@ -150,7 +154,7 @@ func (f *Follower) Look(ctx context.Context) {
 	if f.err = nil; !known {
 		f.err = set.Why()
 	} else {
-		maps.DeleteFunc(f.pulls, func(n int, _ *Pull) bool { _, still := open[n]; return !still })
+		f.leave(open)
 	}
 	f.mu.Unlock()
 	if !known {
@@ -160,11 +164,30 @@ func (f *Follower) Look(ctx context.Context) {
 		return
 	}
 	f.settle(ctx, open)
+	f.tellMerges(ctx)
 	for _, n := range slices.Sorted(maps.Keys(open)) {
 		if ctx.Err() != nil {
 			return
 		}
 		f.one(ctx, base, open[n])
+	}
+}
+
+// maxPast bounds how many pull requests are known that are not open any more.
+const maxPast = 200
+
+// leave keeps of what is known the open pull requests, and for a while what was said of
+// the others: they may have been merged. The caller holds mu.
+func (f *Follower) leave(open map[int]forge.PullRequest) {
+	for n, p := range f.pulls {
+		if _, still := open[n]; still {
+			continue
+		}
+		if len(f.past) >= maxPast {
+			clear(f.past)
+		}
+		f.past[n] = p
+		delete(f.pulls, n)
 	}
 }
 

@@ -74,6 +74,41 @@ const tries = 3
 
 // Review says what merging a proposal would do. The fleet in force must be at its base.
 func (r *Reviewer) Review(ctx context.Context, p Proposal) (review.Report, error) {
+	return r.review(ctx, p, func(in *review.Input, merged *git.Tree) (err error) {
+		for range tries {
+			if err = r.fill(ctx, p, merged, r.InForce, in); !errors.Is(err, errMoved) {
+				break
+			}
+		}
+		return err
+	})
+}
+
+// Past says the same of a proposal whose base need not be in force any more.
+func (r *Reviewer) Past(ctx context.Context, p Proposal) (review.Report, error) {
+	report, _, err := r.Replay(ctx, p)
+	return report, err
+}
+
+// Replay is Past, and gives the base's rules as well.
+func (r *Reviewer) Replay(ctx context.Context, p Proposal) (report review.Report, rules *catalog.Catalog, err error) {
+	report, err = r.review(ctx, p, func(in *review.Input, merged *git.Tree) error {
+		before := r.InForce.Aside()
+		if r.Today != nil {
+			before.On(r.Today())
+		}
+		before.Beside(r.InForce.BesideIt())
+		if _, err := before.Advance(ctx, p.BaseTree, p.History); err != nil {
+			return fmt.Errorf("evaluate the base: %w", err)
+		}
+		before.Read(func(cat *catalog.Catalog) { rules = cat })
+		return r.fill(ctx, p, merged, before, in)
+	})
+	return report, rules, err
+}
+
+// review has the plans of a proposal filled in, where it can be merged.
+func (r *Reviewer) review(ctx context.Context, p Proposal, fill func(in *review.Input, merged *git.Tree) error) (review.Report, error) {
 	merged, conflicts, err := compose.Merge(p.AncestorTree, p.BaseTree, p.HeadTree)
 	if err != nil {
 		return review.Report{}, fmt.Errorf("review %s: %w", p.Head.Commit, err)
@@ -90,27 +125,23 @@ func (r *Reviewer) Review(ctx context.Context, p Proposal) (review.Report, error
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Trial.Fleeting = true
-	for range tries {
-		if err = r.fill(ctx, p, merged, &in); !errors.Is(err, errMoved) {
-			break
-		}
-	}
-	if err != nil {
+	if err := fill(&in, merged); err != nil {
 		return review.Report{}, fmt.Errorf("review %s: %w", p.Head.Commit, err)
 	}
 	return review.New(in), nil
 }
 
-// fill plans from the fleet in force to the trial, which it brings to the merged tree.
-func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, in *review.Input) error {
-	generation := r.InForce.Generation()
-	if same, err := alike(r.InForce.Tree(), p.BaseTree); err != nil || !same {
+// fill plans from a fleet that is at the base to the trial, which it brings to the merged
+// tree.
+func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, before *reconcile.Fleet, in *review.Input) error {
+	generation := before.Generation()
+	if same, err := alike(before.Tree(), p.BaseTree); err != nil || !same {
 		return errors.Join(err, errMoved)
 	}
 	if r.Today != nil {
 		r.Trial.On(r.Today())
 	}
-	r.Trial.Beside(r.InForce.BesideIt())
+	r.Trial.Beside(before.BesideIt())
 	if _, err := r.Trial.Advance(ctx, p.BaseTree, p.History); err != nil {
 		return fmt.Errorf("evaluate the base: %w", err)
 	}
@@ -124,11 +155,11 @@ func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, in *r
 		_, preview := catalog.PreviewOf(key.Environment) // they follow, and are nobody's to approve
 		return preview
 	})
-	if in.Plans, err = reconcile.Compare(ctx, r.InForce, r.Trial, keys, in.Head); err != nil {
+	if in.Plans, err = reconcile.Compare(ctx, before, r.Trial, keys, in.Head); err != nil {
 		return err
 	}
-	r.describe(keys, in)
-	if r.InForce.Generation() != generation {
+	r.describe(keys, before, in)
+	if before.Generation() != generation {
 		return errMoved
 	}
 	return nil
@@ -144,13 +175,13 @@ func alike(a, b *git.Tree) (bool, error) {
 }
 
 // describe adds what plans do not say of units: whose they are, and what they cost.
-func (r *Reviewer) describe(keys []catalog.UnitKey, in *review.Input) {
+func (r *Reviewer) describe(keys []catalog.UnitKey, before *reconcile.Fleet, in *review.Input) {
 	in.Ranks, in.Teams, in.Costs = map[string]int{}, map[catalog.UnitKey]string{}, map[catalog.UnitKey]review.Cost{}
 	for _, side := range []struct {
 		fleet *reconcile.Fleet
 		costs func(*review.Cost) *float64
 	}{
-		{r.InForce, func(c *review.Cost) *float64 { return &c.Before }},
+		{before, func(c *review.Cost) *float64 { return &c.Before }},
 		{r.Trial, func(c *review.Cost) *float64 { return &c.After }},
 	} {
 		side.fleet.Read(func(cat *catalog.Catalog) {

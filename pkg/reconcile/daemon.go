@@ -72,12 +72,14 @@ type Options struct {
 
 // Daemon follows a branch and keeps clusters equal to it.
 type Daemon struct {
-	opts  Options
-	fleet *Fleet
-	wake  chan struct{}
-	again unsettled // used by Run alone
-	fence fence
-	trust *trust
+	opts   Options
+	fleet  *Fleet
+	wake   chan struct{}
+	again  unsettled // used by Run alone
+	seen   git.Hash  // the newest revision that was told of; used by Run alone
+	fence  fence
+	trust  *trust
+	merges Merges // nil: nobody is asked
 
 	mu      sync.Mutex
 	store   *git.Store
@@ -86,6 +88,7 @@ type Daemon struct {
 	// previewed is the version of the previews that the fleet has.
 	previewed int
 	withheld  *withheld
+	barred    map[git.Hash]Judgement // commits of which units wait for approval
 	loops     map[string]*loop
 	ends      map[string]context.CancelFunc
 	running   sync.WaitGroup
@@ -130,9 +133,10 @@ func (d *Daemon) Run(ctx context.Context) {
 		} else {
 			failures = 0
 		}
-		if err := errors.Join(d.turn(ctx), d.preview(ctx)); err != nil {
+		if err := errors.Join(d.turn(ctx), d.preview(ctx), d.reconsider(ctx)); err != nil {
 			d.troubled(err)
 		}
+		d.mark()
 		d.rest(ctx, wait)
 	}
 	d.running.Wait()
@@ -199,7 +203,7 @@ func (d *Daemon) resume(ctx context.Context) {
 	if err != nil {
 		return // nothing was fetched yet
 	}
-	if err := d.adopt(ctx, rev); err != nil {
+	if err := d.advance(ctx, rev); err != nil {
 		d.troubled(err)
 	}
 }
@@ -334,12 +338,17 @@ func (d *Daemon) startLoops(ctx context.Context) {
 	}
 }
 
-// ratchet makes what keeps one cluster from going back.
+// ratchet makes what keeps one cluster from going back. The caller holds mu.
 func (d *Daemon) ratchet(name string) *ratchet {
-	return &ratchet{
+	r := &ratchet{
 		name: name, branch: d.opts.Remote.Branch, line: &lineage{}, store: d.copy, wrote: make(chan struct{}, 1),
 		trust: func(ctx context.Context, from, to git.Hash) error { return d.trust.between(ctx, from, to, false) },
+		ask:   d.Wake,
 	}
+	for commit, j := range d.barred {
+		r.bar(commit.String(), j)
+	}
+	return r
 }
 
 func (d *Daemon) loopList() []*loop {

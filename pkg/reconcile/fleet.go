@@ -64,6 +64,14 @@ func NewFleet(e *eval.Evaluator) *Fleet {
 	}
 }
 
+// Aside is a fleet of nothing yet that evaluates as this one does, and of which nothing
+// is kept.
+func (f *Fleet) Aside() *Fleet {
+	aside := NewFleet(f.evaluator)
+	aside.Now, aside.Fleeting = f.Now, true
+	return aside
+}
+
 // Change says what an Advance did.
 type Change struct {
 	render.Delta

@@ -42,6 +42,10 @@ type ratchet struct {
 	covered map[git.Hash]bool // what was found out about commits outside the line
 	pending target            // brought about and not recorded yet
 	wrote   chan struct{}
+
+	barring sync.Mutex
+	barred  barred
+	ask     func() // has it asked again what waits; nil where nobody is
 }
 
 // verdict is what came of judging a revision against a record.
@@ -55,6 +59,7 @@ func (r *ratchet) load(rec cluster.Ratchet) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rec, r.read, r.verdict, r.covered = rec, true, verdict{}, map[git.Hash]bool{}
+	r.heard(rec)
 }
 
 // recorded is what the cluster has recorded, and whether that was ever read.
@@ -81,7 +86,7 @@ func (r *ratchet) held(revision string) string {
 func (r *ratchet) allow(ctx context.Context, live Live, goal target) (*plan.Hold, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.verdict.revision == goal.revision && r.verdict.version == r.rec.Version {
+	if r.verdict.revision == goal.revision && r.verdict.version == r.rec.Version && !r.untold() {
 		return r.verdict.hold, nil
 	}
 	return r.advance(ctx, live, goal, false)
@@ -95,22 +100,26 @@ func (r *ratchet) secure(ctx context.Context, live Live, goal target) (*plan.Hol
 	return r.advance(ctx, live, goal, true)
 }
 
-// advance judges a revision and records it where that is needed. When somebody
-// else recorded one meanwhile, it judges by that. The caller holds mu.
+// advance judges a revision and records it where that is needed, and what waits for
+// approval before anything is written. When somebody else recorded one meanwhile, it
+// judges by that. The caller holds mu.
 func (r *ratchet) advance(ctx context.Context, live Live, goal target, record bool) (*plan.Hold, error) {
 	for range 5 {
 		hold, forward, err := r.judge(ctx, goal)
 		if err != nil {
 			return nil, err
 		}
-		if hold != nil || forward && !record || r.rec.Revision == goal.revision {
+		if hold != nil || (forward && !record || r.rec.Revision == goal.revision) && !r.untold() {
 			r.verdict = verdict{goal.revision, r.rec.Version, hold}
 			return hold, nil
 		}
-		next, err := r.next(goal, forward)
-		if err != nil {
-			return nil, err
+		next := r.rec
+		if record || !forward {
+			if next, err = r.next(goal, forward); err != nil {
+				return nil, err
+			}
 		}
+		next.Unapproved = r.names()
 		next, err = live.SaveRatchet(ctx, next)
 		switch {
 		case err == nil:
@@ -122,6 +131,7 @@ func (r *ratchet) advance(ctx context.Context, live Live, goal target, record bo
 		if r.rec, err = live.LoadRatchet(ctx); err != nil {
 			return nil, err
 		}
+		r.heard(r.rec)
 		r.covered = map[git.Hash]bool{}
 	}
 	return nil, fmt.Errorf("record revision %s: others record at the same time", goal.revision)

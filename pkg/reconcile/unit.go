@@ -157,6 +157,9 @@ func (l *loop) plan(ctx context.Context, live Live, d plan.Desired, seen *survey
 		if hold != nil || err != nil {
 			return plan.Plan{Unit: d.Unit, Revision: d.Revision, Hold: hold}, err
 		}
+		if hold := l.ratchet.waits(d.Unit); hold != nil {
+			return plan.Plan{Unit: d.Unit, Revision: d.Revision, Hold: hold}, nil
+		}
 	}
 	touched := map[object.ID]bool{}
 	for _, s := range p.Steps {

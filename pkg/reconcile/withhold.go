@@ -85,10 +85,13 @@ func (d *Daemon) follow(ctx context.Context, rev git.Revision) error {
 		}
 		return nil
 	}
-	d.opts.Journal.Append(ctx, journal.Record{
-		Time: d.opts.Now(), Kind: journal.RevisionSeen, Revision: rev.Commit.String(), Actor: rev.Author, Message: rev.Subject,
-	})
-	return d.adopt(ctx, rev)
+	if d.seen != rev.Commit {
+		d.opts.Journal.Append(ctx, journal.Record{
+			Time: d.opts.Now(), Kind: journal.RevisionSeen, Revision: rev.Commit.String(), Actor: rev.Author, Message: rev.Subject,
+		})
+	}
+	d.seen = rev.Commit
+	return d.advance(ctx, rev)
 }
 
 // replaces says why a rewound branch may not be followed; "" where it may. It may

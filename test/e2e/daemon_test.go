@@ -126,6 +126,9 @@ func (w *world) launch(data string) *daemon {
 		Store: store, Remote: git.Remote{URL: w.url, Branch: "main"}, Evaluator: evaluator, Connect: connect,
 		Journal: j, Ledger: d.ledger, Metrics: metrics.New(registry), Log: log, DataDir: data, Poll: time.Hour, Note: w.note, Now: w.clock,
 	})
+	if w.merges != nil {
+		d.Heed(w.merges)
+	}
 	hooks, err := webhook.Secrets(w.secret)
 	if err != nil {
 		w.t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/git/githttp"
 	"github.com/fairway-dev/fairway/pkg/journal"
+	"github.com/fairway-dev/fairway/pkg/reconcile"
 	"github.com/fairway-dev/fairway/pkg/status"
 	"github.com/fairway-dev/fairway/pkg/tenancy"
 	"github.com/fairway-dev/fairway/test/labtest"
@@ -57,6 +58,7 @@ type world struct {
 	env    []string         // more of the environment of processes
 	clock  func() time.Time // the daemon's; nil for the machine's
 	note   time.Duration    // how long the record of a revision may wait
+	merges reconcile.Merges // who is asked of merges; nil for nobody
 
 	// proxies stand before a cluster, for tests that cut it off.
 	proxies map[string]*proxy

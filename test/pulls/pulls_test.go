@@ -32,6 +32,8 @@ type world struct {
 	log   *lines
 
 	server string // the daemon's address
+	data   string // its folder
+	stop   func() // ends it
 }
 
 const repository = gitealab.Admin + "/platform"
@@ -97,7 +99,10 @@ func (w *world) git(args ...string) string {
 // request is told asks none.
 func (w *world) serve() {
 	w.t.Helper()
-	dir := w.t.TempDir()
+	if w.data == "" {
+		w.data = w.t.TempDir()
+	}
+	dir := w.data
 	token := filepath.Join(dir, "token")
 	w.must(os.WriteFile(token, []byte(w.forge.Token), 0o600))
 	listen := free(w.t)
@@ -109,21 +114,27 @@ func (w *world) serve() {
 		"--forge", "gitea", "--forge-url", w.forge.URL, "--forge-repository", repository, "--forge-token-file", token, "--forge-poll", "500ms")
 	cmd.Stdout, cmd.Stderr = w.log, w.log
 	w.must(cmd.Start())
-	w.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		done := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(done) }()
-		select {
-		case <-done:
-		case <-time.After(30 * time.Second):
-			w.t.Error("the daemon did not end within 30 s of SIGTERM")
-			_ = cmd.Process.Kill()
-			<-done
-		}
-		if w.t.Failed() {
-			w.t.Logf("the daemon's log:\n%s", w.log)
-		}
-	})
+	var once sync.Once
+	w.stop = func() { once.Do(func() { w.end(cmd) }) }
+	w.t.Cleanup(w.stop)
+}
+
+// end ends a daemon.
+func (w *world) end(cmd *exec.Cmd) {
+	w.t.Helper()
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		w.t.Error("the daemon did not end within 30 s of SIGTERM")
+		_ = cmd.Process.Kill()
+		<-done
+	}
+	if w.t.Failed() {
+		w.t.Logf("the daemon's log:\n%s", w.log)
+	}
 }
 
 // free is an address of this machine that nobody listens at.

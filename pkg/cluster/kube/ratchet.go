@@ -5,6 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,10 +21,12 @@ import (
 // RatchetName is the ConfigMap, beside the inventory, that holds the ratchet.
 const RatchetName = "fairway-revision"
 
-// storeRatchet marks it, and ratchetFormat is how it is written.
+// storeRatchet marks it. Of how it is written there are two formats: the second has units
+// that wait for approval, and whoever does not know of these must not read it.
 const (
-	storeRatchet  = "revision"
-	ratchetFormat = "1"
+	storeRatchet      = "revision"
+	ratchetFormat     = "1"
+	ratchetUnapproved = "2"
 )
 
 // maxSuperseded bounds how many replaced histories are remembered.
@@ -55,14 +60,18 @@ func ratchetOf(body []byte) (cluster.Ratchet, error) {
 	switch {
 	case m.Kind != "ConfigMap" || m.Name != RatchetName || m.ResourceVersion == "":
 		return cluster.Ratchet{}, fmt.Errorf("the answer is not the ConfigMap but a %q", m.Kind)
-	case m.Annotations[formatAnnotation] != ratchetFormat:
-		return cluster.Ratchet{}, fmt.Errorf("its format is %q and not %q: a newer version wrote it", m.Annotations[formatAnnotation], ratchetFormat)
+	case m.Annotations[formatAnnotation] != ratchetFormat && m.Annotations[formatAnnotation] != ratchetUnapproved:
+		return cluster.Ratchet{}, fmt.Errorf("its format is %q and not %q or %q: a newer version wrote it", m.Annotations[formatAnnotation], ratchetFormat, ratchetUnapproved)
 	}
 	r := cluster.Ratchet{
 		Revision: m.Data["revision"], Root: m.Data["root"], Branch: m.Data["branch"],
 		Superseded: strings.Fields(m.Data["superseded"]), Version: m.ResourceVersion,
 	}
-	for _, commit := range append([]string{r.Revision}, r.Superseded...) {
+	var err error
+	if r.Unapproved, err = unapprovedOf(m.Data["unapproved"]); err != nil {
+		return cluster.Ratchet{}, err
+	}
+	for _, commit := range slices.Concat([]string{r.Revision}, r.Superseded, slices.Collect(maps.Keys(r.Unapproved))) {
 		if raw, err := hex.DecodeString(commit); err != nil || len(raw) != 20 {
 			return cluster.Ratchet{}, fmt.Errorf("%q is not a commit", commit)
 		}
@@ -77,6 +86,7 @@ func (c *Cluster) SaveRatchet(ctx context.Context, r cluster.Ratchet) (cluster.R
 	r.Superseded = r.Superseded[:min(len(r.Superseded), maxSuperseded)]
 	data := map[string]string{
 		"revision": r.Revision, "root": r.Root, "branch": r.Branch, "superseded": strings.Join(r.Superseded, "\n"),
+		"unapproved": unapproved(r),
 	}
 	m := c.ratchets()
 	if ledger := c.client.explain.ledger; ledger != nil && cluster.CauseOf(ctx) == nil {
@@ -102,6 +112,46 @@ func (c *Cluster) SaveRatchet(ctx context.Context, r cluster.Ratchet) (cluster.R
 	return r, err
 }
 
+// unapprovedOf reads what waits for approval: a commit, the number of its pull request, and
+// a unit in a line. Anything else is an error.
+func unapprovedOf(text string) (map[string]cluster.Unapproved, error) {
+	var all map[string]cluster.Unapproved
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			return nil, fmt.Errorf("%q is not a commit, a number and a unit", line)
+		}
+		pull, err := strconv.Atoi(fields[1])
+		if err != nil {
+			return nil, fmt.Errorf("%q is not the number of a pull request", fields[1])
+		}
+		if all == nil {
+			all = map[string]cluster.Unapproved{}
+		}
+		all[fields[0]] = cluster.Unapproved{Pull: pull, Units: append(all[fields[0]].Units, fields[2])}
+	}
+	return all, nil
+}
+
+// unapproved are the units that wait for approval, a line each.
+func unapproved(r cluster.Ratchet) string {
+	var b strings.Builder
+	for _, commit := range slices.Sorted(maps.Keys(r.Unapproved)) {
+		for _, unit := range r.Unapproved[commit].Units {
+			fmt.Fprintf(&b, "%s %d %s\n", commit, r.Unapproved[commit].Pull, unit)
+		}
+	}
+	return b.String()
+}
+
+// formatOf is the format that data needs.
+func formatOf(data map[string]string) string {
+	if data["unapproved"] != "" {
+		return ratchetUnapproved
+	}
+	return ratchetFormat
+}
+
 func (c *Cluster) ratchets() ratchets {
 	return ratchets{configMaps{client: c.client, namespace: c.opts.Namespace}}
 }
@@ -115,7 +165,7 @@ func (m *ratchets) create(ctx context.Context, data map[string]string) (string, 
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 		ObjectMeta: metav1.ObjectMeta{
 			Name: RatchetName, Labels: map[string]string{storeLabel: storeRatchet},
-			Annotations: map[string]string{formatAnnotation: ratchetFormat},
+			Annotations: map[string]string{formatAnnotation: formatOf(data)},
 		},
 		Data: data,
 	})
@@ -131,7 +181,10 @@ func (m *ratchets) create(ctx context.Context, data map[string]string) (string, 
 
 func (m *ratchets) replace(ctx context.Context, version string, data map[string]string) (string, error) {
 	const doing = "record the revision"
-	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"resourceVersion": version}, "data": data})
+	body, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"resourceVersion": version, "annotations": map[string]string{formatAnnotation: formatOf(data)}},
+		"data":     data,
+	})
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", doing, err)
 	}

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,12 +14,19 @@ func TestRatchetOf(t *testing.T) {
 	if r, err := ratchetOf([]byte(whole)); err != nil || r.Revision != commit || len(r.Superseded) != 1 || r.Version != "7" {
 		t.Errorf("got %+v, %v", r, err)
 	}
+	waiting := strings.Replace(strings.Replace(whole, `"superseded"`, `"unapproved":"`+commit+` 7 prod/eu/checkout\n`+commit+` 7 prod/eu/cart\n","superseded"`, 1), `format":"1"`, `format":"2"`, 1)
+	if r, err := ratchetOf([]byte(waiting)); err != nil || r.Unapproved[commit].Pull != 7 || !slices.Equal(r.Unapproved[commit].Units, []string{"prod/eu/checkout", "prod/eu/cart"}) {
+		t.Errorf("of what waits for approval it is %+v, %v", r, err)
+	}
+	if r, err := ratchetOf([]byte(strings.Replace(waiting, " prod/eu/cart", "", 1))); err == nil {
+		t.Errorf("a commit without its unit: read as %+v", r)
+	}
 	for name, change := range map[string][2]string{
 		"no JSON":             {"{", "<html>"},
 		"another kind":        {`"ConfigMap"`, `"Status"`},
 		"another name":        {"fairway-revision", "another"},
 		"no version":          {`"7"`, `""`},
-		"a newer format":      {`"fairway.dev/format":"1"`, `"fairway.dev/format":"2"`},
+		"a newer format":      {`"fairway.dev/format":"1"`, `"fairway.dev/format":"3"`},
 		"no format":           {`"fairway.dev/format":"1"`, `"x":"y"`},
 		"no revision":         {`"revision":"` + commit + `"`, `"x":"y"`},
 		"a branch's name":     {`"revision":"` + commit, `"revision":"main`},

@@ -1,0 +1,104 @@
+package pulls_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// merge merges a pull request in a way that the forge knows, such as "squash".
+func (w *world) merge(number int, how string) {
+	w.t.Helper()
+	w.eventually("the forge merges it", func() string {
+		err := w.forge.API(w.forge.Token, http.MethodPost, fmt.Sprintf("/repos/%s/pulls/%d/merge", repository, number), map[string]any{"Do": how}, nil)
+		if err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+}
+
+// says waits until the comment holds all of some texts.
+func (w *world) says(number int, texts ...string) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("the comment on %d says %q", number, texts), func() string {
+		c := w.comment(number)
+		for _, text := range texts {
+			if !strings.Contains(c, text) {
+				return c
+			}
+		}
+		return ""
+	})
+}
+
+// TestMergeIsAsReported: what was reported is what is applied, and the pull request says so.
+func TestMergeIsAsReported(t *testing.T) {
+	for _, how := range []string{"merge", "squash"} {
+		t.Run(how, func(t *testing.T) {
+			w := newWorld(t)
+			w.serve()
+			w.edit(checkout, "cpu: 60", "cpu: 65") // in prod, and nobody approves it
+			w.reported(w.propose("checkout may grow"), "fairway/approvals", "pending")
+			w.says(1, "shop-leads")
+			w.merge(1, how)
+			w.says(1, "**Merged** as ", "What is said above is what is applied", "- [ ] ")
+			if held := w.log.String(); strings.Contains(held, "merge is held") {
+				t.Errorf("it was merged with all that was said of it, and is held:\n%s", held)
+			}
+		})
+	}
+}
+
+// TestMergeOfSomethingElseIsHeld: a pull request that touches nothing of prod becomes one
+// that does, because of what was merged before it: its report is made anew, it is held for
+// those who were never asked, and goes on when they say yes.
+func TestMergeOfSomethingElseIsHeld(t *testing.T) {
+	w := newWorld(t)
+	leads := w.reader("shop-leads")
+	w.must(w.forge.API(w.forge.Token, http.MethodPut, "/repos/"+repository+"/collaborators/shop-leads", map[string]any{"permission": "write"}, nil))
+	w.serve()
+	w.edit(checkout, `cpu: "250m", memory`, `cpu: "300m", memory`) // prod has a value of its own
+	w.reported(w.propose("checkout may use more where it is tried"), "fairway/approvals", "success")
+	w.says(1, "staging")
+	w.stop()
+
+	w.git("checkout", "--quiet", "-B", "elsewhere", w.base())
+	w.edit(checkout, "\t\tresources: cpu: \"500m\"\n", "")
+	w.git("commit", "--quiet", "--all", "-m", "checkout is in prod as everywhere")
+	w.git("push", "--quiet", w.forge.Remote("fairway", w.forge.Token, repository), "HEAD:main")
+	w.merge(1, "merge")
+	w.serve()
+	w.says(1, "**Merged** as ", "**It is held**: waits for 1 of 1 ", "team shop", "prod", "the label approve-")
+	var merged struct {
+		Commit string `json:"merge_commit_sha"`
+	}
+	w.must(w.forge.API(w.forge.Token, http.MethodGet, fmt.Sprintf("/repos/%s/pulls/1", repository), nil, &merged))
+	label := "approve-" + merged.Commit[:12]
+	w.labelAs(w.shop, label, http.StatusForbidden)
+	w.labelAs(leads, label, 0)
+	w.says(1, "- [x] ", "and that is applied")
+	w.eventually("the daemon goes on", func() string {
+		if said := w.log.String(); !strings.Contains(said, "merge is applied") {
+			return said
+		}
+		return ""
+	})
+}
+
+// labelAs makes a label and puts it on pull request 1, in somebody's name; refused is the
+// status by which the forge has to refuse it, 0 for none.
+func (w *world) labelAs(token, name string, refused int) {
+	w.t.Helper()
+	var made struct{ ID int }
+	err := w.forge.API(token, http.MethodPost, "/repos/"+repository+"/labels", map[string]any{"name": name, "color": "#00aa00"}, &made)
+	if refused != 0 {
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprint(refused)) {
+			w.t.Errorf("somebody who may only read makes the label: %v", err)
+		}
+		return
+	}
+	w.must(err)
+	w.must(w.forge.API(token, http.MethodPost, fmt.Sprintf("/repos/%s/issues/1/labels", repository), map[string]any{"labels": []int{made.ID}}, nil))
+}
