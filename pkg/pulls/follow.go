@@ -88,7 +88,9 @@ type Follower struct {
 	// effects are what heads did that were approved and are none any more, by base and
 	// commit.
 	effects map[string]string
-	err     error // why the forge is not heard, of the last time it was asked
+	// retiring are the previews that ended and that the forge was not told of.
+	retiring map[int]bool
+	err      error // why the forge is not heard, of the last time it was asked
 }
 
 // NewFollower makes a follower that does nothing yet.
@@ -99,7 +101,7 @@ func NewFollower(o Options) *Follower {
 	if o.Poll == 0 {
 		o.Poll = time.Minute
 	}
-	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}}
+	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}, retiring: map[int]bool{}}
 }
 
 // Wake asks the forge now. Many wakes before it is asked are one.
@@ -165,6 +167,7 @@ func (f *Follower) Look(ctx context.Context) {
 	}
 	f.settle(ctx, open)
 	f.tellMerges(ctx)
+	f.retire(ctx)
 	for _, n := range slices.Sorted(maps.Keys(open)) {
 		if ctx.Err() != nil {
 			return
@@ -268,6 +271,7 @@ func (f *Follower) tell(ctx context.Context, now *Pull, same bool) error {
 	approvals, text := approvals(now.Decision)
 	preview, more := previewSaid(now.stage.status)
 	said := approvals.Description + text + preview.Description + more
+	f.deployed(ctx, now)
 	if same && said == now.said {
 		return nil
 	}

@@ -40,6 +40,8 @@ type stage struct {
 	pushed time.Time
 	since  time.Time // when it was put into the set; zero once it was ready
 	status status.Preview
+	// deployed is how the forge shows it among what runs where.
+	deployed forge.Deployment
 }
 
 // preview makes a pull request's preview, or takes it away, and says how it is doing.
@@ -163,6 +165,9 @@ func (f *Follower) end(pr forge.PullRequest, why string) {
 	there := slices.ContainsFunc(f.opts.Previews.List(), func(p preview.Preview) bool { return p.Number == pr.Number && len(p.Files) > 0 })
 	f.opts.Previews.End(pr.Number, why)
 	if there {
+		f.mu.Lock()
+		f.retiring[pr.Number] = true
+		f.mu.Unlock()
 		f.took(&Pull{PullRequest: pr}, fmt.Sprintf("preview %s ends: %s", catalog.PreviewName(pr.Number), why))
 	}
 }
