@@ -66,7 +66,7 @@ evaluator: ## show what this evaluator makes of the corpus that another did not
 
 .PHONY: bench
 bench: ## measure, beside floors in the same run; writes docs/benchmarks.md
-	@FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/bench -out docs/benchmarks.md
+	@FAIRWAY_FORGE=$$(lab/forge/build.sh | tail -n 1) FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/bench -out docs/benchmarks.md
 
 .PHONY: faults
 faults: ## do a sample of faults to the daemon; a few minutes

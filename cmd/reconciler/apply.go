@@ -17,6 +17,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/plan"
@@ -154,7 +155,7 @@ func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]
 				errs = append(errs, fmt.Errorf("%s: %w", p.Unit, r.Err))
 				continue
 			}
-			fmt.Fprintf(a.err, "%s: %d objects written in %s\n", p.Unit, r.Writes(), r.Took.Round(time.Millisecond))
+			fmt.Fprintf(a.err, "%s: %s written in %s\n", p.Unit, diag.Many(r.Writes(), "object"), r.Took.Round(time.Millisecond))
 		}
 	}
 	return errors.Join(errs...)

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 	"github.com/fairway-dev/fairway/pkg/render"
@@ -111,7 +112,11 @@ func (a *app) render(ctx context.Context, sel selector, rev, at string, to write
 		}
 	}
 	if held > 0 {
-		fmt.Fprintf(a.err, "%d units have mistakes and are not rendered; see reconciler vet\n", held)
+		are := "are"
+		if held == 1 {
+			are = "is"
+		}
+		fmt.Fprintf(a.err, "%s with mistakes %s not rendered; see reconciler vet\n", diag.Many(held, "unit"), are)
 		return errNo
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/status"
 )
 
@@ -253,7 +254,7 @@ func (u *up) await(ctx context.Context, d *daemon, server string, f *forge) erro
 			}
 		}
 		if good == len(units) && good > 0 && d.Source().Revision != "" && len(units) >= len(d.Fleet().Units("")) {
-			u.phase("healthy", fmt.Sprintf("%d units on %d clusters at %s, verdict %s", good, len(d.Clusters()), short(d.Source().Revision), d.Source().Verdict))
+			u.phase("healthy", fmt.Sprintf("%s on %s at %s, verdict %s", diag.Many(good, "unit"), diag.Many(len(d.Clusters()), "cluster"), short(d.Source().Revision), d.Source().Verdict))
 			for _, line := range sleepers(units) {
 				u.phase("asleep", line)
 			}

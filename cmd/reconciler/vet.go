@@ -55,7 +55,7 @@ func (a *app) vet(cmd *cobra.Command, rev, output string) error {
 		return err
 	}
 	units := f.Units("")
-	fmt.Fprintf(a.err, "verdict %s: %d units, %d evaluated, in %s\n", f.Verdict().Short(), len(units),
+	fmt.Fprintf(a.err, "verdict %s: %s, %d evaluated, in %s\n", f.Verdict().Short(), diag.Many(len(units), "unit"),
 		change.Declarations+change.Evaluations, time.Since(start).Round(time.Millisecond))
 	if diags.Errors() {
 		return errNo

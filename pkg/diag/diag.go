@@ -138,3 +138,12 @@ func compare(a, b Diag) int {
 		cmp.Compare(a.Subject.String(), b.Subject.String()),
 	)
 }
+
+// Many says how many there are of something, as a person would.
+// Example: "1 unit", "2 units", "0 units".
+func Many(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/object"
 )
 
@@ -193,13 +194,13 @@ func (d Desired) asks(prunes []Step, inventory int, nothing bool) (reason, messa
 	case d.Removed != "" && d.Renamed != nil:
 		return d.Renamed.Reason, d.Renamed.Message
 	case d.Removed == "" && nothing:
-		return HoldEmpty, fmt.Sprintf("the unit is declared and renders to nothing; its %d objects stay: %s", inventory, list(fresh))
+		return HoldEmpty, fmt.Sprintf("the unit is declared and renders to nothing; what it has stays: %s", list(fresh))
 	case len(guarded) > 0 && d.Locked:
 		return HoldProtected, fmt.Sprintf("%s would be deleted, and the unit is locked; nothing of it goes", list(fresh))
 	case len(guarded) > 0:
 		message = fmt.Sprintf("%s would be deleted, and with it what it holds; it stays", list(guarded))
 		if beside := len(fresh) - len(guarded); beside > 0 {
-			message += fmt.Sprintf(", and so do the %d objects that would go beside it", beside)
+			message += fmt.Sprintf(", and what would go beside it stays, too: %s", diag.Many(beside, "object"))
 		}
 		return HoldProtected, message
 	case d.Removed == "" && len(fresh) > limit:

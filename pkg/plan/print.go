@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/object"
 )
 
@@ -106,10 +107,18 @@ func clean(s string) string {
 	}, s)
 }
 
+// asItShould says that nothing is to be done for so many units.
+func asItShould(units int) string {
+	if units == 1 {
+		return "Nothing to do: 1 unit is as it should be."
+	}
+	return fmt.Sprintf("Nothing to do: %d units are as they should be.", units)
+}
+
 func (s Set) summary() string {
 	actions, held := s.Counts()
 	if len(s.Plans) == 0 {
-		return fmt.Sprintf("Nothing to do: %d units are as they should be.", s.Unchanged)
+		return asItShould(s.Unchanged)
 	}
 	var parts []string
 	for _, a := range []Action{Create, Update, Heal, Run, Await, Prune, Release, Wait, Conflict, Drift} {
@@ -118,9 +127,9 @@ func (s Set) summary() string {
 		}
 	}
 	if held > 0 {
-		parts = append(parts, fmt.Sprintf("%d units held", held))
+		parts = append(parts, diag.Many(held, "unit")+" held")
 	}
-	return fmt.Sprintf("%s; %d units unchanged. Plan %s", strings.Join(parts, ", "), s.Unchanged, s.Digest().Short())
+	return fmt.Sprintf("%s; %s unchanged. Plan %s", strings.Join(parts, ", "), diag.Many(s.Unchanged, "unit"), s.Digest().Short())
 }
 
 // JSON prints the plans for machines.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
@@ -336,7 +337,7 @@ func (f *Follower) publish(ctx context.Context, pr forge.PullRequest, r review.R
 	if errors, warnings := r.Mistakes.Count(); errors > 0 {
 		vet.State, vet.Description = forge.Failure, r.Verdict()
 	} else if warnings > 0 {
-		vet.Description = fmt.Sprintf("no mistakes, %d warnings", warnings)
+		vet.Description = "no mistakes, " + diag.Many(warnings, "warning")
 	}
 	plan := forge.Status{Context: statusPlan, State: forge.Success, Description: r.Verdict(), URL: link}
 	if len(r.Conflicts) > 0 || vet.State == forge.Failure {

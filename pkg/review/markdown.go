@@ -80,9 +80,9 @@ func (r Report) Verdict() string {
 	errors, _ := r.Mistakes.Count()
 	switch {
 	case len(r.Conflicts) > 0:
-		return fmt.Sprintf("%d files conflict with the base branch", len(r.Conflicts))
+		return conflicting(len(r.Conflicts))
 	case errors > 0:
-		return fmt.Sprintf("%d mistakes, the first in %s", errors, firstError(r.Mistakes).Pos)
+		return fmt.Sprintf("%s, the first in %s", diag.Many(errors, "mistake"), firstError(r.Mistakes).Pos)
 	case len(r.Units) == 0:
 		return "nothing would change"
 	}
@@ -99,7 +99,14 @@ func (r Report) Verdict() string {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
 		}
 	}
-	return fmt.Sprintf("%d units in %d environments: %s; risk %s", len(r.Units), len(r.Environments), strings.Join(parts, ", "), r.Risk)
+	return fmt.Sprintf("%s in %s: %s; risk %s", diag.Many(len(r.Units), "unit"), diag.Many(len(r.Environments), "environment"), strings.Join(parts, ", "), r.Risk)
+}
+
+func conflicting(files int) string {
+	if files == 1 {
+		return "1 file conflicts with the base branch"
+	}
+	return fmt.Sprintf("%d files conflict with the base branch", files)
 }
 
 func firstError(list diag.List) diag.Diag {
@@ -160,7 +167,7 @@ func (r Report) told(out *strings.Builder) {
 		}
 	}
 	if r.Standing > 0 || r.Mended > 0 {
-		fmt.Fprintf(out, "\n%d mistakes were there before and stay, %d are mended.\n", r.Standing, r.Mended)
+		fmt.Fprintf(out, "\nMistakes that were there before: %d stay, %d are mended.\n", r.Standing, r.Mended)
 	}
 	n := 0
 	for _, u := range r.Units {

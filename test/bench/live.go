@@ -51,7 +51,7 @@ func (b *bench) liveWith(ctx context.Context, services int) ([]*section, error) 
 	}
 	defer l.end()
 	var out []*section
-	for _, measure := range []func(context.Context) (*section, error){l.firstSync, l.push, l.quiet, l.drift, l.restart, l.recover} {
+	for _, measure := range []func(context.Context) (*section, error){l.firstSync, l.push, l.flood, l.quiet, l.drift, l.restart, l.recover} {
 		s, err := measure(ctx)
 		if s != nil {
 			out = append(out, s)

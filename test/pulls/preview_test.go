@@ -224,7 +224,7 @@ func TestPullRequestBecomesAPreview(t *testing.T) {
 
 	p.edit(checkout, "cpu: 60", "cpu: 6500")
 	head = p.proposeAs("dev", p.dev, "wait", "checkout may grow a lot")
-	for status, want := range map[string]string{"fairway/vet": "1 mistakes, the first in " + checkout + ":", "fairway/preview": checkout + ":"} {
+	for status, want := range map[string]string{"fairway/vet": "1 mistake, the first in " + checkout + ":", "fairway/preview": checkout + ":"} {
 		if said := p.reported(head, status, "failure"); !strings.Contains(said, want) {
 			t.Errorf("%s says %q, want %q", status, said, want)
 		}

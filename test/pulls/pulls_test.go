@@ -440,7 +440,7 @@ func TestConflictIsTold(t *testing.T) {
 	w.edit(checkout, "max: 12", "max: 14")
 	head := w.propose("checkout may grow")
 	w.serve()
-	if said := w.reported(head, "fairway/plan", "failure"); said != "1 files conflict with the base branch" {
+	if said := w.reported(head, "fairway/plan", "failure"); said != "1 file conflicts with the base branch" {
 		t.Errorf("the status says %q", said)
 	}
 	if c := w.comment(1); !strings.Contains(c, "- "+checkout+"\n") {
