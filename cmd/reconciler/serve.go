@@ -214,7 +214,7 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		return nil, err
 	}
 	serving := api.Options{
-		Daemon: d, Journal: j, Gatherer: registry, HookSecrets: known.hooks, HookRequests: counts.HookRequests, Token: known.token, Logger: log,
+		Daemon: d, Journal: j, Gatherer: registry, HookSecrets: known.hooks, HookRequests: counts.HookRequests, Token: known.token, Logger: log, Now: s.now,
 	}
 	if d.pulls != nil {
 		serving.Pulls, serving.Previews, serving.OnHint = d.pulls, d.pulls, func(webhook.Hint) { d.pulls.Wake() }

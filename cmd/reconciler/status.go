@@ -85,8 +85,18 @@ type unitList struct {
 		Withheld string `json:"withheld"`
 		Message  string `json:"message"`
 		Phases   string `json:"phases"`
+		// Now is what time it is for the daemon, by whose clock all times are.
+		Now time.Time `json:"now"`
 	} `json:"metadata"`
 	Items []status.Unit `json:"items"`
+}
+
+// now is the daemon's time, or this machine's where an older daemon does not say.
+func (l unitList) now() time.Time {
+	if l.Metadata.Now.IsZero() {
+		return time.Now()
+	}
+	return l.Metadata.Now
 }
 
 func newStatus(a *app) *cobra.Command {
@@ -170,7 +180,7 @@ func (a *app) statusTable(list unitList, wide bool) error {
 	fmt.Fprintln(w, head)
 	good := 0
 	for _, u := range list.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", u.Unit, u.Sync, healthOf(u), short(u.Revision), age(u.Since))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", u.Unit, u.Sync, healthOf(u), short(u.Revision), age(u.Since, list.now()))
 		if wide {
 			fmt.Fprintf(w, "\t%s\t%d\t%s", u.Team, u.Objects, u.Source)
 		}
@@ -182,7 +192,7 @@ func (a *app) statusTable(list unitList, wide bool) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	a.explainTroubles(list.Items)
+	a.explainTroubles(list.Items, list.now())
 	if list.Metadata.Phases != "" {
 		fmt.Fprintf(a.out, "\n%s\n", list.Metadata.Phases)
 	}
@@ -202,17 +212,17 @@ func healthOf(u status.Unit) string {
 }
 
 // explainTroubles says below the table what is wrong, for how long, and what to do.
-func (a *app) explainTroubles(units []status.Unit) {
+func (a *app) explainTroubles(units []status.Unit, now time.Time) {
 	for _, u := range units {
 		if ready(u) || u.Message == "" {
 			continue
 		}
-		fmt.Fprintf(a.out, "\n%s: %s for %s (%s)\n  %s\n", u.Unit, strings.ToLower(string(u.Sync)), age(u.Since), cmp.Or(u.Reason, "waiting"), u.Message)
+		fmt.Fprintf(a.out, "\n%s: %s for %s (%s)\n  %s\n", u.Unit, strings.ToLower(string(u.Sync)), age(u.Since, now), cmp.Or(u.Reason, "waiting"), u.Message)
 		if u.Hint != "" {
 			fmt.Fprintf(a.out, "  hint: %s\n", u.Hint)
 		}
 		if u.Attempts > 0 {
-			fmt.Fprintf(a.out, "  tried %d times, next in %s\n", u.Attempts, max(time.Until(u.Next), 0).Round(time.Second))
+			fmt.Fprintf(a.out, "  tried %d times, next in %s\n", u.Attempts, max(u.Next.Sub(now), 0).Round(time.Second))
 		}
 	}
 }
@@ -248,12 +258,12 @@ func short(revision string) string {
 	return cmp.Or(revision, "-")
 }
 
-// age is how long ago something was, as kubectl shows it.
-func age(t time.Time) string {
+// age is how long before now something was, as kubectl shows it.
+func age(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	d := time.Since(t)
+	d := max(now.Sub(t), 0)
 	switch {
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))

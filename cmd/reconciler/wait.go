@@ -71,7 +71,7 @@ func (a *app) wait(ctx context.Context, c *client, sel selector, commit string, 
 		}
 		units := slices.DeleteFunc(list.Items, func(u status.Unit) bool { return !sel.matches(u.Unit, u.Team) })
 		if err == nil && list.Metadata.Revision == commit {
-			done, err := a.settled(units, held)
+			done, err := a.settled(units, list.now(), held)
 			if done {
 				fmt.Fprintf(a.err, "%s after %s, verdict %s\n", short(commit), time.Since(start).Round(10*time.Millisecond), list.Metadata.Verdict)
 				return err
@@ -86,7 +86,7 @@ func (a *app) wait(ctx context.Context, c *client, sel selector, commit string, 
 }
 
 // settled reports whether the wait is over, and how it went.
-func (a *app) settled(units []status.Unit, held bool) (bool, error) {
+func (a *app) settled(units []status.Unit, now time.Time, held bool) (bool, error) {
 	working, stuck, good := 0, 0, 0
 	for _, u := range units {
 		switch {
@@ -104,7 +104,7 @@ func (a *app) settled(units []status.Unit, held bool) (bool, error) {
 	case held:
 		return stuck > 0, nil
 	case stuck > 0:
-		a.explainTroubles(units)
+		a.explainTroubles(units, now)
 		return true, errNo
 	case good == 0:
 		return false, nil

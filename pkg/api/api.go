@@ -70,6 +70,8 @@ type Options struct {
 	OnHint func(webhook.Hint)
 	// Heartbeat is how often an idle stream says that it lives; 0 is 15 seconds.
 	Heartbeat time.Duration
+	// Now is the daemon's clock, by which ages are told; nil is the machine's.
+	Now func() time.Time
 }
 
 // Server answers requests.
@@ -87,6 +89,9 @@ const maxStreams = 256
 func New(o Options) *Server {
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = 15 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	return &Server{o: o, hooks: webhook.New(webhook.Options{Secrets: o.HookSecrets}), streams: make(chan struct{}, maxStreams)}
 }

@@ -241,6 +241,8 @@ func TestErrorsAreJSON(t *testing.T) {
 
 func TestUnits(t *testing.T) {
 	o, _, _ := options(t)
+	noon := time.Date(2026, 12, 1, 12, 0, 0, 5, time.UTC)
+	o.Now = func() time.Time { return noon }
 	h := New(o).Handler(true)
 	for query, want := range map[string][]string{
 		"":                              {"dev/eu/cart", "prod/eu/cart", "prod/us/pay", "prod/us/team.shop"},
@@ -253,8 +255,11 @@ func TestUnits(t *testing.T) {
 		w := do(h, request("GET", "/api/v1/units"+query))
 		var body struct {
 			APIVersion, Kind string
-			Metadata         struct{ Revision, Verdict string }
-			Items            []struct {
+			Metadata         struct {
+				Revision, Verdict string
+				Now               time.Time
+			}
+			Items []struct {
 				Unit       string
 				Conditions []struct{ Type string }
 			}
@@ -269,7 +274,7 @@ func TestUnits(t *testing.T) {
 				t.Errorf("%s: conditions of %s: %v", query, i.Unit, i.Conditions)
 			}
 		}
-		if diff := cmp.Diff(want, got); diff != "" || body.Kind != "UnitList" || body.APIVersion != "fairway.dev/v1" || body.Metadata.Revision != "abc" || body.Metadata.Verdict != "2 errors" {
+		if diff := cmp.Diff(want, got); diff != "" || body.Kind != "UnitList" || body.APIVersion != "fairway.dev/v1" || body.Metadata.Revision != "abc" || body.Metadata.Verdict != "2 errors" || !body.Metadata.Now.Equal(noon) {
 			t.Errorf("%s: %+v (-want +got):\n%s", query, body, diff)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/status"
@@ -33,7 +34,7 @@ func (s *Server) units() access {
 		source := s.o.Daemon.Source()
 		answer(w, http.StatusOK, object{apiVersion, "UnitList", map[string]string{
 			"revision": source.Revision, "verdict": source.Verdict, "withheld": source.Withheld, "message": withoutSecrets(source).Message,
-			"phases": phases(source),
+			"phases": phases(source), "now": s.o.Now().UTC().Format(time.RFC3339Nano),
 		}, items})
 	}
 }

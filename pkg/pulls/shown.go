@@ -64,7 +64,6 @@ func (f *Follower) watch(out *status.Preview, s stage) {
 		about := slices.Concat(units[catalog.TeamUnit("", "", service.Team).Service], units[service.Name])
 		var state status.PreviewState
 		state, row.State, row.Message = judged(about, len(units[service.Name]) > 0)
-		row.Message = strings.ReplaceAll(row.Message, s.made.Dir()+"services/", "teams/")
 		if state != status.PreviewReady {
 			worse(state, strings.TrimSuffix(service.Name+": "+row.State+": "+row.Message, ": "))
 		}

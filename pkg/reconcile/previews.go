@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
@@ -74,17 +75,32 @@ func (f *Fleet) mistakes() (ours, previews diag.List) {
 // MistakesOf lists what is wrong with a preview, at the lines that the pull request has.
 func (f *Fleet) MistakesOf(environment string) diag.List {
 	_, all := f.mistakes()
-	dir := eval.PreviewsRoot + "/" + environment + "/"
 	var out diag.List
 	for _, d := range all {
-		if d.Subject.Environment != environment && !strings.HasPrefix(d.Pos.File, dir) {
-			continue
+		if d.Subject.Environment == environment || strings.HasPrefix(d.Pos.File, eval.PreviewsRoot+"/"+environment+"/") {
+			out = append(out, d)
 		}
-		d.Pos.File = strings.Replace(d.Pos.File, dir+"services/", "teams/", 1)
-		d.Message = strings.ReplaceAll(d.Message, dir+"services/", "teams/")
-		out = append(out, d)
+	}
+	return proposed(environment, out)
+}
+
+// proposed are mistakes of a preview at the lines that its pull request has, where all
+// that is in its services' folder is in their teams'; those of others are as they were.
+func proposed(environment string, list diag.List) diag.List {
+	if _, preview := catalog.PreviewOf(environment); !preview {
+		return list
+	}
+	out := slices.Clone(list)
+	for i := range out {
+		out[i].Pos.File = proposedFile(environment, out[i].Pos.File)
+		out[i].Message = proposedFile(environment, out[i].Message)
 	}
 	return out
+}
+
+// proposedFile is a text with the names of a preview's files as the pull request has them.
+func proposedFile(environment, text string) string {
+	return strings.ReplaceAll(text, eval.PreviewsRoot+"/"+environment+"/services/", "teams/")
 }
 
 // Preview reports whether an environment is a preview that is declared now.

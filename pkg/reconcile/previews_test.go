@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/git/compose"
 	"github.com/fairway-dev/fairway/pkg/preview"
@@ -50,6 +51,22 @@ func TestNoCommitDeclaresAPreview(t *testing.T) {
 	plain := treeOf(t, "teams/shop/team.cue")
 	if whole, err := withPreviews(plain, nil); err != nil || whole != plain {
 		t.Errorf("a tree that needs no change is another one: %v", err)
+	}
+}
+
+// TestMistakesAreWhereTheyWereProposed: what is wrong with a preview is told at the file
+// that its pull request has, and of other environments as it is.
+func TestMistakesAreWhereTheyWereProposed(t *testing.T) {
+	const inPreview, inPull = "previews/pr-7/services/shop/cart/service.cue", "teams/shop/cart/service.cue"
+	list := diag.List{{Pos: diag.Position{File: inPreview, Line: 3}, Message: inPreview + " is wrong"}}
+	got := proposed("pr-7", list)
+	if got[0].Pos != (diag.Position{File: inPull, Line: 3}) || got[0].Message != inPull+" is wrong" {
+		t.Errorf("it is told as %+v", got[0])
+	}
+	for _, environment := range []string{"prod", "pr-70"} {
+		if got := proposed(environment, list); got[0].Pos.File != inPreview || list[0].Pos.File != inPreview {
+			t.Errorf("of %s it is told as %+v", environment, got[0])
+		}
 	}
 }
 

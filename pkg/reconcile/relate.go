@@ -130,7 +130,7 @@ func (r relations) heir(from catalog.UnitKey, id object.ID) (catalog.UnitKey, bo
 func (f *Fleet) Wanted(live Live, key catalog.UnitKey, want *render.Unit, revision string) plan.Desired {
 	d := plan.Desired{Unit: key, Revision: revision, Drift: f.Drift(key.Environment)}
 	if want != nil {
-		d.Invalid = want.Diags
+		d.Invalid = proposed(key.Environment, want.Diags)
 	}
 	_, d.Fleeting = catalog.PreviewOf(key.Environment)
 	f.published.RLock()

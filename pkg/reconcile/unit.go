@@ -30,7 +30,7 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 		u.want = want
 	}
 	if want != nil {
-		u.status.Team, u.status.Source = want.Team, want.Source
+		u.status.Team, u.status.Source = want.Team, proposedFile(key.Environment, want.Source)
 	}
 	l.mu.Unlock()
 	if want == nil && l.forgotten(live, key) {
