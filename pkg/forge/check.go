@@ -75,3 +75,19 @@ func Short(text string, most int) string {
 	}
 	return line
 }
+
+// DropBranch deletes a branch that is at a commit, by the requests of a forge for where it
+// is and for deleting it. ErrMoved where it is at another; one that is gone is deleted.
+func DropBranch(name, commit string, head func() (string, error), drop func() error) error {
+	at, err := head()
+	if err == nil && at != commit {
+		err = fmt.Errorf("%w, at %.12s", ErrMoved, at)
+	}
+	if err == nil {
+		err = drop()
+	}
+	if err == nil || errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return fmt.Errorf("delete branch %s at %.12s: %w", name, commit, err)
+}

@@ -230,6 +230,10 @@ type Forge interface {
 	RemoveLabel(ctx context.Context, number int, label string) error
 	// CreateBranch makes a branch at a commit; one that is there at that commit is made.
 	CreateBranch(ctx context.Context, name, commit string) error
+	// DeleteBranch removes a branch that is at a commit; ErrMoved where it is at another. One
+	// that is not there is removed. No forge has a request for both, so it is for branches
+	// that are ours.
+	DeleteBranch(ctx context.Context, name, commit string) error
 	// Commit writes files on top of the expected commit and gives the new one. GitHub
 	// does so or not at all. Gitea and GitLab have no such request: the branch is looked
 	// at before and after, and what got between is ErrMoved with the commit that was

@@ -41,8 +41,8 @@ func (f *Follower) deployed(ctx context.Context, p *Pull) {
 	}
 }
 
-// retire says that nothing runs any more in the environments of previews that ended, until
-// the forge took that.
+// retire says that nothing runs any more in the environments of previews that ended, and
+// deletes the branches that were made for some, until the forge took that.
 func (f *Follower) retire(ctx context.Context) {
 	to, can := f.opts.Forge.(forge.Deployer)
 	f.mu.Lock()
@@ -60,4 +60,28 @@ func (f *Follower) retire(ctx context.Context) {
 		delete(f.retiring, number)
 		f.mu.Unlock()
 	}
+	f.mu.Lock()
+	drop := slices.Collect(maps.Values(f.dropping))
+	f.mu.Unlock()
+	for _, pr := range drop {
+		err := f.opts.Forge.DeleteBranch(ctx, pr.Head.Branch, pr.Head.Commit)
+		if err != nil {
+			f.opts.Log.Warn("delete the branch of an image's preview", "number", pr.Number, "branch", pr.Head.Branch, "err", err)
+		}
+		if err == nil || errors.Is(err, forge.ErrMoved) { // then it is somebody's
+			f.mu.Lock()
+			delete(f.dropping, pr.Number)
+			f.mu.Unlock()
+		}
+	}
+}
+
+// drop has the branch go that was made to see an image, as its pull request is closed.
+func (f *Follower) drop(pr forge.PullRequest) {
+	if !forImage(pr) || pr.Head.Commit == "" {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dropping[pr.Number] = pr
 }

@@ -89,8 +89,10 @@ type Follower struct {
 	// effects are what heads did that were approved and are none any more, by base and
 	// commit.
 	effects map[string]string
-	// retiring are the previews that ended and that the forge was not told of.
+	// retiring are the previews that ended and that the forge was not told of, and dropping
+	// those that were of an image, whose branch goes with them.
 	retiring map[int]bool
+	dropping map[int]forge.PullRequest
 	err      error // why the forge is not heard, of the last time it was asked
 }
 
@@ -102,7 +104,7 @@ func NewFollower(o Options) *Follower {
 	if o.Poll == 0 {
 		o.Poll = time.Minute
 	}
-	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}, retiring: map[int]bool{}}
+	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}, retiring: map[int]bool{}, dropping: map[int]forge.PullRequest{}}
 }
 
 // Wake asks the forge now. Many wakes before it is asked are one.

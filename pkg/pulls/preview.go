@@ -70,7 +70,10 @@ func (f *Follower) preview(ctx context.Context, base git.Revision, now *Pull, sa
 	f.place(rules, now)
 	s.status = f.show(now)
 	if s.status.State == status.PreviewEnded && forImage(now.PullRequest) {
-		return f.opts.Forge.ClosePull(ctx, now.Number)
+		if err := f.opts.Forge.ClosePull(ctx, now.Number); err != nil {
+			return err
+		}
+		f.drop(now.PullRequest)
 	}
 	return nil
 }
@@ -208,6 +211,7 @@ func (f *Follower) settle(ctx context.Context, open map[int]forge.PullRequest) {
 			f.opts.Log.Warn("it is not known what became of a pull request; its preview stays", "number", n, "err", err)
 		case pr.State == forge.Merged, pr.State == forge.Closed:
 			f.end(pr, fmt.Sprintf("pull request %d was %s", n, pr.State))
+			f.drop(pr)
 		case pr.Base.Branch != f.opts.Remote.Branch:
 			f.end(pr, fmt.Sprintf("pull request %d goes into %s", n, pr.Base.Branch))
 		}

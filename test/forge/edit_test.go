@@ -169,6 +169,30 @@ func untouched(t *testing.T, w *world, number int, faults map[string]contract.Fa
 	}
 }
 
+// TestDeleteBranch holds that a branch goes only where it is expected to be, and once.
+func TestDeleteBranch(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		f := w.forge(t)
+		first := w.push("preview/one", map[string]*string{"a.txt": text("1\n")})
+		second := w.push("preview/one", map[string]*string{"a.txt": text("2\n")})
+		if err := f.DeleteBranch(t.Context(), "preview/one", first); !errors.Is(err, forge.ErrMoved) {
+			t.Errorf("a branch that went on is deleted: %v", err)
+		}
+		if got := w.head("preview/one"); got != second {
+			t.Fatalf("it is at %q, want %q", got, second)
+		}
+		for range 2 {
+			if err := f.DeleteBranch(t.Context(), "preview/one", second); err != nil {
+				t.Error(err)
+			}
+		}
+		err := f.CreateBranch(t.Context(), "preview/one", first) // refused if it were there at another
+		if err != nil {
+			t.Errorf("it is not gone: %v", err)
+		}
+	})
+}
+
 // TestTakenAndNotDone holds that a forge which answers and does nothing is not believed.
 func TestTakenAndNotDone(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {

@@ -322,6 +322,16 @@ func (p *platform) image() {
 	if pull.State != "closed" {
 		p.t.Errorf("the pull request is %s", pull.State)
 	}
+	p.eventually("its branch is gone", func() string {
+		var branches []struct{ Name string }
+		p.must(p.forge.API(p.forge.Token, http.MethodGet, "/repos/"+repository+"/branches", nil, &branches))
+		for _, b := range branches {
+			if strings.HasPrefix(b.Name, "preview/") {
+				return b.Name
+			}
+		}
+		return ""
+	})
 	out, err := exec.Command(binary(p.t), "preview", "create", "nothing", "--image", "1.0.0", "--server", p.server).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "there is no such service") {
 		p.t.Errorf("a preview of nothing says (%v) %s", err, out)

@@ -89,6 +89,17 @@ func (r *Repo) CreateBranch(ctx context.Context, name, commit string) error {
 	return nil
 }
 
+// DeleteBranch implements forge.Forge.
+func (r *Repo) DeleteBranch(ctx context.Context, name, commit string) error {
+	return forge.DropBranch(name, commit, func() (string, error) {
+		var there ref
+		err := r.below.Send(ctx, "", r.refPath("ref", name), nil, &there)
+		return there.Object.SHA, found(err)
+	}, func() error {
+		return found(r.below.Send(ctx, http.MethodDelete, r.refPath("refs", name), nil, nil))
+	})
+}
+
 // Commit implements forge.Forge: blobs, a tree, a commit, and then the branch moves,
 // forward only. What was made before it is of no consequence if it does not.
 func (r *Repo) Commit(ctx context.Context, c forge.Change) (string, error) {

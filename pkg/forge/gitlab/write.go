@@ -147,6 +147,13 @@ func (r *Repo) CreateBranch(ctx context.Context, name, commit string) error {
 	return nil
 }
 
+// DeleteBranch implements forge.Forge.
+func (r *Repo) DeleteBranch(ctx context.Context, name, commit string) error {
+	return forge.DropBranch(name, commit, func() (string, error) { return r.head(ctx, name) }, func() error {
+		return found(r.below.Send(ctx, http.MethodDelete, r.below.Path("repository", "branches", name), nil, nil))
+	})
+}
+
 // Commit implements forge.Forge. Files that are there are replaced only as they were.
 func (r *Repo) Commit(ctx context.Context, c forge.Change) (string, error) {
 	made, err := r.commit(ctx, c)

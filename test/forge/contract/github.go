@@ -36,6 +36,7 @@ func (s *Server) github() http.Handler {
 		"POST " + repo + "/git/refs":                        s.ghRef,
 		"GET " + repo + "/git/ref/heads/{name...}":          s.ghGetRef,
 		"PATCH " + repo + "/git/refs/heads/{name...}":       s.ghMoveRef,
+		"DELETE " + repo + "/git/refs/heads/{name...}":      s.ghDropRef,
 		"GET " + repo + "/git/commits/{sha}":                s.ghGetCommit,
 		"POST " + repo + "/git/commits":                     s.ghCommit,
 		"POST " + repo + "/git/blobs":                       s.ghBlob,

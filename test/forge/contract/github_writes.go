@@ -35,6 +35,16 @@ func (s *Server) ghGetRef(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, s.ref(r.PathValue("name")))
 }
 
+func (s *Server) ghDropRef(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	if s.branches[name] == "" {
+		answer(w, http.StatusUnprocessableEntity, object{"message": "Reference does not exist"})
+		return
+	}
+	delete(s.branches, name)
+	w.WriteHeader(http.StatusNoContent)
+}
+
 func (s *Server) ghMoveRef(w http.ResponseWriter, r *http.Request) {
 	body, name := read(r), r.PathValue("name")
 	sha := body.text("sha")

@@ -38,6 +38,7 @@ func (s *Server) gitlab() http.Handler {
 		"POST " + project + "/statuses/{sha}":                   s.glStatus,
 		"GET " + project + "/repository/branches/{name}":        s.glBranch,
 		"POST " + project + "/repository/branches":              s.glCreate,
+		"DELETE " + project + "/repository/branches/{name}":     s.glDrop,
 		"POST " + project + "/repository/commits":               s.glCommit,
 		"HEAD " + project + "/repository/files/{path}":          s.glFile,
 		"GET " + project + "/environments":                      s.glEnvironments,

@@ -62,6 +62,16 @@ func (s *Server) glCreate(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func (s *Server) glDrop(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	if s.branches[name] == "" {
+		answer(w, http.StatusNotFound, object{"message": "404 Branch Not Found"})
+		return
+	}
+	delete(s.branches, name)
+	w.WriteHeader(http.StatusNoContent)
+}
+
 func (s *Server) glCommit(w http.ResponseWriter, r *http.Request) {
 	body := read(r)
 	branch := body.text("branch")
