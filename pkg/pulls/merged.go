@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,6 +30,8 @@ type merged struct {
 	planned       bool   // it does what was reported
 	report        review.Report
 	effect        effect
+	since         time.Time // it is known
+	recorded      bool      // whose it is, by a cluster
 
 	// What is below changes while it waits.
 	pr forge.PullRequest
@@ -107,21 +110,27 @@ func approveLabel(commit git.Hash) string { return "approve-" + commit.String()[
 // identify finds the pull request that a commit may be the merge of, and what the commit
 // does; nil where there is none.
 func (f *Follower) identify(ctx context.Context, before, after git.Revision, number int) (*merged, error) {
-	m := &merged{before: before, after: after}
+	m := &merged{before: before, after: after, since: f.opts.Now(), recorded: number != 0}
 	known := f.byHead(after)
+	if known == nil && !m.recorded {
+		if number = f.named(after); number == 0 {
+			return nil, nil
+		}
+		if known = f.lastKnown(number); known != nil && !f.plainly(before, after, known.Reviewed.Head) {
+			known = nil // then the forge has to say it
+		}
+	}
 	switch {
 	case known != nil:
 		m.pr = known.PullRequest
-	case number != 0:
+	case m.recorded:
 		m.pr, m.unsure = f.recall(ctx, number)
 	default:
-		if m.pr, m.unsure = f.named(ctx, after); m.pr.Number == 0 {
+		if m.pr, m.unsure = f.confirm(ctx, number, m); m.pr.Number == 0 {
 			return nil, nil
 		}
+		known = f.lastKnown(number)
 	}
-	f.mu.Lock()
-	known = cmp.Or(f.pulls[m.pr.Number], f.past[m.pr.Number])
-	f.mu.Unlock()
 	if known != nil && known.Failed == "" && (m.pr.Head.Commit == "" || m.pr.Head.Commit == known.Head.Commit) {
 		m.pr.Head = known.Head
 		m.reported, m.report, m.asked = known.Report.Digest.String(), known.Report, known.Decision
@@ -158,8 +167,24 @@ func (f *Follower) byHead(after git.Revision) *Pull {
 	return nil
 }
 
-// recall asks the forge for a pull request that is known to have been merged.
-func (f *Follower) recall(ctx context.Context, number int) (forge.PullRequest, string) {
+// lastKnown is what is known of a pull request that is or was open; nil for nothing.
+func (f *Follower) lastKnown(number int) *Pull {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return cmp.Or(f.pulls[number], f.past[number])
+}
+
+// named is the number of the pull request that a commit says it merges; 0 for none.
+func (f *Follower) named(after git.Revision) int {
+	raw, err := f.opts.Base.Store().RawCommit(after.Commit)
+	if err != nil {
+		return 0
+	}
+	return numberIn(raw)
+}
+
+// recall asks the forge for a pull request that was merged for sure.
+func (f *Follower) recall(ctx context.Context, number int) (pr forge.PullRequest, unsure string) {
 	pr, err := f.opts.Forge.Pull(ctx, number)
 	if err != nil {
 		return forge.PullRequest{Number: number}, fmt.Sprintf("the forge does not say who approved pull request %d: %v", number, err)
@@ -167,43 +192,23 @@ func (f *Follower) recall(ctx context.Context, number int) (forge.PullRequest, s
 	return pr, ""
 }
 
-// named is the pull request that a commit's message names and the forge says was merged
-// as it; number 0 for none. Where the forge does not say, it is the one that is named, and
-// why that is not sure.
-func (f *Follower) named(ctx context.Context, after git.Revision) (pr forge.PullRequest, unsure string) {
-	raw, err := f.opts.Base.Store().RawCommit(after.Commit)
-	if err != nil {
+// doubt is how long a pull request that is open for the forge may have been merged all
+// the same: it notes that after the commit is there.
+const doubt = time.Minute
+
+// confirm asks the forge whether a pull request was merged as a commit that says so;
+// number 0 where it was not. Where the forge does not say, that is said.
+func (f *Follower) confirm(ctx context.Context, number int, m *merged) (pr forge.PullRequest, unsure string) {
+	pr, err := f.opts.Forge.Pull(ctx, number)
+	switch {
+	case errors.Is(err, forge.ErrNotFound):
+		return forge.PullRequest{}, ""
+	case err != nil:
+		return forge.PullRequest{Number: number}, fmt.Sprintf("the forge does not say whether pull request %d was merged as it: %v", number, err)
+	case pr.Base.Branch == f.opts.Remote.Branch && pr.State == forge.Merged && pr.MergeCommit == m.after.Commit.String():
 		return pr, ""
-	}
-	if number := numberIn(raw); number > 0 {
-		return f.confirm(ctx, number, after)
-	}
-	return pr, ""
-}
-
-// patience is how often, half a second apart, the forge is asked of a pull request that is
-// open for it although a commit says that it merges it: it may take a while to note that.
-const patience = 6
-
-// confirm asks the forge whether a pull request was merged as a commit.
-func (f *Follower) confirm(ctx context.Context, number int, after git.Revision) (forge.PullRequest, string) {
-	for range patience {
-		pr, err := f.opts.Forge.Pull(ctx, number)
-		switch {
-		case errors.Is(err, forge.ErrNotFound):
-			return forge.PullRequest{}, ""
-		case err != nil:
-			return forge.PullRequest{Number: number}, fmt.Sprintf("the forge does not say whether pull request %d was merged as it: %v", number, err)
-		case pr.State == forge.Merged && pr.MergeCommit == after.Commit.String() && pr.Base.Branch == f.opts.Remote.Branch:
-			return pr, ""
-		case pr.State != forge.Open:
-			return forge.PullRequest{}, ""
-		}
-		select {
-		case <-ctx.Done():
-			return forge.PullRequest{Number: number}, "it is not known yet whether it was merged as it"
-		case <-time.After(time.Second / 2):
-		}
+	case pr.Base.Branch == f.opts.Remote.Branch && pr.State == forge.Open && f.opts.Now().Sub(m.since) < doubt:
+		return pr, fmt.Sprintf("pull request %d, which it says it merges, is open for the forge yet", number)
 	}
 	return forge.PullRequest{}, ""
 }
@@ -302,19 +307,29 @@ func (f *Follower) decideMerge(ctx context.Context, m *merged) owners.Decision {
 		}
 		return f.effectAt(ctx, pr.Number, m.before, commit, f.opts.Reviewer.Past)
 	}
-	labelled := []owners.Approval{}
+	var labelled []owners.Approval
 	if label := approveLabel(m.after.Commit); slices.Contains(pr.Labels, label) {
 		events, known := f.opts.Forge.LabelEvents(ctx, pr.Number).Members()
 		if !known {
 			facts.Unknown = append(slices.Clone(facts.Unknown), "the forge does not say who put the label on")
 		}
-		for _, e := range events {
-			if e.Label == label && e.Added {
-				labelled = append(labelled, owners.Approval{Login: e.Actor, Digest: facts.Digest})
-			}
-		}
+		labelled = vouched(events, label, facts.Digest)
 	}
 	return f.decided(ctx, pr, facts, labelled, effectAt, judge)
+}
+
+// vouched are the approvals by a label that is on: of those who put it on since it was
+// taken off last.
+func vouched(events map[int]forge.LabelEvent, label, digest string) (given []owners.Approval) {
+	for _, i := range slices.Sorted(maps.Keys(events)) {
+		switch e := events[i]; {
+		case e.Label == label && e.Added:
+			given = append(given, owners.Approval{Login: e.Actor, Digest: digest})
+		case e.Label == label:
+			given = nil
+		}
+	}
+	return given
 }
 
 // again asks the forge for the pull request of a merge, and whether it is that one where
@@ -323,10 +338,10 @@ func (f *Follower) again(ctx context.Context, m *merged) (pr forge.PullRequest, 
 	f.mu.Lock()
 	number, was := m.pr.Number, m.unsure
 	f.mu.Unlock()
-	if was == "" {
+	if was == "" || m.recorded {
 		pr, unsure = f.recall(ctx, number)
 	} else {
-		pr, unsure = f.confirm(ctx, number, m.after)
+		pr, unsure = f.confirm(ctx, number, m)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -98,9 +98,12 @@ func (d *Daemon) bar(commit git.Hash, j Judgement) {
 	if d.barred == nil {
 		d.barred = map[git.Hash]Judgement{}
 	}
+	same := d.barred[commit].Why == j.Why
 	d.barred[commit] = j
 	d.mu.Unlock()
-	d.opts.Log.Error("merge is held", "commit", commit.String(), "units", len(j.Units), "why", j.Why)
+	if !same {
+		d.opts.Log.Error("merge is held", "commit", commit.String(), "units", len(j.Units), "why", j.Why)
+	}
 	for _, l := range d.loopList() {
 		l.ratchet.bar(commit.String(), j)
 	}
@@ -122,7 +125,7 @@ func (d *Daemon) lift(commit git.Hash, why string) {
 // reconsider asks again of the merges that wait, those too that only clusters know of.
 func (d *Daemon) reconsider(ctx context.Context) error {
 	now, there := d.Current()
-	if d.merges == nil || !there {
+	if !there {
 		return nil
 	}
 	waiting := d.waiting()
@@ -141,6 +144,9 @@ func (d *Daemon) reconsider(ctx context.Context) error {
 		if undone {
 			d.lift(commit, "it was taken back")
 			continue
+		}
+		if d.merges == nil {
+			continue // nobody can say that it is approved
 		}
 		j, err := d.merges.Judge(ctx, steps[1], steps[0], waiting[commit])
 		switch {
