@@ -252,10 +252,12 @@ func secretFile(t *testing.T, canary string) string {
 // says anything, and none of it says one of them.
 func TestCanaries(t *testing.T) {
 	a := &aviary{names: map[string]string{}}
+	l := newLock(t)
+	a.keep("the age key", l.key.String())
 	var objects map[string]string
 	w := newWorld(t, func(w *world) files {
 		objects = w.vaults(a)
-		return w.teamFile("shop").and(w.vault(objects))
+		return w.teamFile("shop").and(w.vault(objects)).and(w.sealedService(l.seal("sealed", a.plant("a file that sops encrypted"))))
 	})
 	w.write(files{"environments/" + w.dev() + "/environment.cue": w.environment(w.dev(), 10, "local", `drift: "report"`)})
 	w.denyEchoing("local", a)
@@ -271,9 +273,9 @@ func TestCanaries(t *testing.T) {
 	commit := w.push("report drift", files{"REPORT.md": "Drift is reported.\n"})
 	data := t.TempDir() // everybody may read it until the daemon takes it over
 	p := w.spawnWith(data, w.guardedGit(password, rude), "--verbose", "--git-username", "reader",
-		"--git-password-file", secretFile(t, password), "--token-file", secretFile(t, token))
+		"--git-password-file", secretFile(t, password), "--token-file", secretFile(t, token), "--age-key-file", l.file())
 	for name, sync := range map[string]status.Sync{
-		"good": status.Synced, "marked": status.Synced, "badcode": status.Failed, "listed": status.Failed, "numbered": status.Failed,
+		"good": status.Synced, "marked": status.Synced, "sealed": status.Synced, "badcode": status.Failed, "listed": status.Failed, "numbered": status.Failed,
 		"misspelt": status.Failed, "badkey": status.Failed, "denied": status.Failed, "markedbad": status.Failed, "clash": status.Held,
 	} {
 		w.waitSync(w.inDev(name), sync)
