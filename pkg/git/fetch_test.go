@@ -451,3 +451,47 @@ func TestConcurrentUse(t *testing.T) {
 	close(stop)
 	wait.Wait()
 }
+
+// TestLostPackIsDamage: what a fetched revision names and the copy has lost since is damage.
+// It is never a path where nothing stands: of that, units would be taken for removed.
+func TestLostPackIsDamage(t *testing.T) {
+	l := newLab(t)
+	l.write(map[string]string{"teams/a/app.cue": "1", "teams/b/app.cue": "1", "top": "1"})
+	l.push("first")
+	l.fetch()
+	packs, err := filepath.Glob(filepath.Join(l.store.Dir(), "objects", "pack", "*"))
+	if err != nil || len(packs) == 0 {
+		t.Fatalf("the first fetch left %d files of packs, %v", len(packs), err)
+	}
+	l.write(map[string]string{"teams/a/app.cue": "2", "top": "2"})
+	l.push("second")
+	rev := l.fetch()
+	for _, file := range packs {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store, err := git.OpenStore(l.store.Dir(), git.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	tree, err := store.Tree(rev.Commit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := tree.ReadFile("top"); err != nil || string(text) != "2" {
+		t.Errorf("what is there reads as %q, %v", text, err)
+	}
+	_, file := tree.ReadFile("teams/b/app.cue")
+	_, dir := tree.ReadDir("teams/b")
+	_, check := tree.Check(git.Limits{})
+	for what, err := range map[string]error{"a file": file, "a directory": dir, "the tree": check} {
+		if !errors.Is(err, git.ErrCorrupt) || errors.Is(err, git.ErrNotFound) {
+			t.Errorf("%s that is lost: %v", what, err)
+		}
+	}
+	if _, err := tree.ReadFile("teams/c/app.cue"); !errors.Is(err, git.ErrNotFound) || errors.Is(err, git.ErrCorrupt) {
+		t.Errorf("a file that never was: %v", err)
+	}
+}

@@ -151,7 +151,7 @@ func (o *objects) entries(h Hash) ([]Entry, error) {
 		return nil, nil // Git does not store the empty tree
 	}
 	if err != nil {
-		return nil, err
+		return nil, lostPart(h, err)
 	}
 	entries, err := decodeTree(raw)
 	if err != nil {
@@ -163,7 +163,18 @@ func (o *objects) entries(h Hash) ([]Entry, error) {
 
 // content implements source.
 func (o *objects) content(_ string, h Hash) ([]byte, error) {
-	return o.read(plumbing.BlobObject, h, MaxFile)
+	content, err := o.read(plumbing.BlobObject, h, MaxFile)
+	return content, lostPart(h, err)
+}
+
+// lostPart is an error of reading what a tree names. A fetch counts only once all of it is
+// there, so what is missing was lost since: to say that it is not found would be to say
+// that nothing stands at its path.
+func lostPart(h Hash, err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("object %s is missing: %w", h, ErrCorrupt)
+	}
+	return err
 }
 
 // sound implements source.

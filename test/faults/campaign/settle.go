@@ -74,7 +74,7 @@ func settle(ctx context.Context, w *world.World, want map[string]string, limit t
 			return units, nil
 		}
 		if time.Since(began) > limit {
-			return units, fmt.Errorf("not settled within %s: %s", limit, missing)
+			return units, fmt.Errorf("not settled within %s: %s; the daemon says:\n%s", limit, missing, w.Daemon.Trouble(8))
 		}
 		if broken := w.Daemon.Broken(); broken != "" {
 			return units, fmt.Errorf("the daemon is broken: %s", broken)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -130,8 +131,10 @@ func (d *Daemon) wait(p *process) {
 	close(p.done)
 }
 
+// freeAddress is an address where nobody listens, on an own one of this machine's: on the
+// common one, connections of others take the port before the daemon listens there.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 64+rand.IntN(64), rand.IntN(256), 1+rand.IntN(254)))
 	if err != nil {
 		return "", err
 	}
