@@ -56,9 +56,11 @@ func follows(forge string, daemon string) (*between, error) {
 	})}
 	onward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: daemon})
 	b.hooks = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b.mu.Lock()
-		b.hooked = append(b.hooked, time.Now())
-		b.mu.Unlock()
+		if strings.HasPrefix(r.Header.Get("X-Gitea-Event"), "pull_request") { // that of the push comes before Gitea knows the new head itself
+			b.mu.Lock()
+			b.hooked = append(b.hooked, time.Now())
+			b.mu.Unlock()
+		}
 		onward.ServeHTTP(w, r)
 	})}
 	for server, at := range map[*http.Server]*string{b.forge: &b.url, b.hooks: &b.hookURL} {
@@ -77,7 +79,7 @@ func (b *between) close() {
 	_ = b.hooks.Close()
 }
 
-// since gives the first hook after a time and the requests that came after it.
+// since gives the first hook of a pull request after a time and the requests after it.
 func (b *between) since(start time.Time) (hook time.Time, passed []passage) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -142,7 +144,7 @@ func (b *bench) pullsWith(ctx context.Context, services int) (*section, error) {
 	}
 	defer w.end()
 	s, end := begin(fmt.Sprintf("A push to a pull request, %d services", services), "A real Gitea, its own webhook, and the daemon; a proxy between them takes down every request. "+
-		"From the first webhook after a push to the forge's answer to the comment. Our share is that without the time in which the forge was answering a request, Git's included: the floor.")
+		"From the webhook of the pull request after a push to the forge's answer to the comment. Our share is that without the time in which the forge was answering a request, Git's included: the floor.")
 	defer end()
 	var totals, shares, forge sample
 	requests := 0
