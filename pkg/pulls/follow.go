@@ -151,6 +151,7 @@ func (f *Follower) wait(ctx context.Context) {
 func (f *Follower) Look(ctx context.Context) {
 	base, there := f.opts.Base.Current()
 	if !there {
+		time.AfterFunc(soon, f.Wake) // what it was woken for is told once there is one
 		return
 	}
 	set := f.opts.Forge.Pulls(ctx, f.opts.Remote.Branch)

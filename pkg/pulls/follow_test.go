@@ -106,3 +106,20 @@ func TestBaseInForceIsNotTheOneToldOf(t *testing.T) {
 		t.Error("it is not looked at again")
 	}
 }
+
+// nowhere is a base that there is not yet, as while a daemon starts.
+type nowhere struct{ standingAt }
+
+func (nowhere) Current() (git.Revision, bool) { return git.Revision{}, false }
+
+// TestWokenBeforeThereIsABase: who is woken by the forge before there is a base to compare
+// with looks again soon, and not when the forge is polled next.
+func TestWokenBeforeThereIsABase(t *testing.T) {
+	f := NewFollower(Options{Base: nowhere{}, Log: slog.New(slog.DiscardHandler)})
+	f.Look(t.Context())
+	select {
+	case <-f.wake:
+	case <-time.After(10 * soon):
+		t.Error("it is not looked at again")
+	}
+}
