@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster"
+	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/plan"
 )
 
@@ -116,6 +117,24 @@ func (r *ratchet) heard(rec cluster.Ratchet) {
 		}
 		if r.barred[commit] = j; r.ask != nil {
 			r.ask()
+		}
+	}
+}
+
+// replaced has units go on that waited for commits which are no part of a history that
+// takes the place of the recorded one. The caller holds mu.
+func (r *ratchet) replaced(revision string) {
+	now, err := git.ParseHash(revision)
+	if err != nil {
+		return
+	}
+	for commit := range r.commits() {
+		h, err := git.ParseHash(commit)
+		if err != nil {
+			continue
+		}
+		if within, err := r.line.has(r.store(), now, h); err == nil && !within {
+			r.lift(commit)
 		}
 	}
 }

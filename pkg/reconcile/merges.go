@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -130,33 +131,46 @@ func (d *Daemon) reconsider(ctx context.Context) error {
 	}
 	waiting := d.waiting()
 	for _, commit := range slices.SortedFunc(maps.Keys(waiting), func(a, b git.Hash) int { return slices.Compare(a[:], b[:]) }) {
-		steps, err := d.copy().FirstParents(commit, 2)
-		if err != nil {
+		if err := d.ask(ctx, commit, waiting[commit], now); err != nil {
 			return fmt.Errorf("ask again of merge %s: %w", commit, err)
 		}
-		if len(steps) < 2 {
-			continue
-		}
-		undone, err := d.undone(steps[1], steps[0], now)
-		if err != nil {
-			return fmt.Errorf("ask again of merge %s: %w", commit, err)
-		}
-		if undone {
-			d.lift(commit, "it was taken back")
-			continue
-		}
-		if d.merges == nil {
-			continue // nobody can say that it is approved
-		}
-		j, err := d.merges.Judge(ctx, steps[1], steps[0], waiting[commit])
-		switch {
-		case err != nil:
-			return fmt.Errorf("ask again of merge %s: %w", commit, err)
-		case j.Why == "":
-			d.lift(commit, "it is approved")
-		default:
-			d.told(commit, j)
-		}
+	}
+	return nil
+}
+
+// ask asks again of one merge, and has its units go on where it is approved or was taken
+// back. What the present history does not contain yet waits on: a copy may lag behind.
+func (d *Daemon) ask(ctx context.Context, commit git.Hash, pull int, now git.Revision) error {
+	within, err := d.copy().IsAncestor(commit, now.Commit)
+	if errors.Is(err, git.ErrNotFound) || err == nil && !within {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	steps, err := d.copy().FirstParents(commit, 2)
+	if err != nil || len(steps) < 2 {
+		return err
+	}
+	undone, err := d.undone(steps[1], steps[0], now)
+	if err != nil {
+		return err
+	}
+	if undone {
+		d.lift(commit, "it was taken back")
+		return nil
+	}
+	if d.merges == nil {
+		return nil // nobody can say that it is approved
+	}
+	j, err := d.merges.Judge(ctx, steps[1], steps[0], pull)
+	switch {
+	case err != nil:
+		return err
+	case j.Why == "":
+		d.lift(commit, "it is approved")
+	default:
+		d.told(commit, j)
 	}
 	return nil
 }

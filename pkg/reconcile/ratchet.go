@@ -119,6 +119,9 @@ func (r *ratchet) advance(ctx context.Context, live Live, goal target, record bo
 				return nil, err
 			}
 		}
+		if !forward && r.rec.Revision != "" {
+			r.replaced(goal.revision)
+		}
 		next.Unapproved = r.names()
 		next, err = live.SaveRatchet(ctx, next)
 		switch {
