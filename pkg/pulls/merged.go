@@ -131,9 +131,10 @@ func (f *Follower) identify(ctx context.Context, before, after git.Revision, num
 		}
 		known = f.lastKnown(number)
 	}
+	did := "" // what was reported of the head
 	if known != nil && known.Failed == "" && (m.pr.Head.Commit == "" || m.pr.Head.Commit == known.Head.Commit) {
 		m.pr.Head = known.Head
-		m.reported, m.report, m.asked = known.Report.Digest.String(), known.Report, known.Decision
+		m.reported, m.report, m.asked, did = known.Report.Digest.String(), known.Report, known.Decision, known.facts.Digest
 		if known.Reviewed.Base == before.Commit.String() && f.plainly(before, after, known.Reviewed.Head) {
 			m.planned, m.unsure = true, ""
 			return m, nil
@@ -143,11 +144,7 @@ func (f *Follower) identify(ctx context.Context, before, after git.Revision, num
 	if m.report, m.effect, err = f.replay(ctx, before, after); err != nil {
 		return nil, err
 	}
-	m.effect.facts.Authors, err = f.authorsOf(ctx, m)
-	if err != nil {
-		m.effect.facts.Unknown = append(m.effect.facts.Unknown, "it is not known who made the change: "+err.Error())
-	}
-	m.planned = m.reported == m.report.Digest.String() && m.unsure == ""
+	m.planned = m.reported == m.report.Digest.String() && did == m.effect.facts.Digest && m.unsure == ""
 	return m, nil
 }
 
@@ -270,18 +267,18 @@ func (f *Follower) replay(ctx context.Context, before, after git.Revision) (r re
 }
 
 // authorsOf are who could have made what was merged, by its commits.
-func (f *Follower) authorsOf(ctx context.Context, m *merged) ([]string, error) {
+func (f *Follower) authorsOf(ctx context.Context, before git.Revision, pr forge.PullRequest) ([]string, error) {
 	store := f.opts.Base.Store()
-	head, err := store.Resolve(m.pr.Head.Commit)
+	head, err := store.Resolve(pr.Head.Commit)
 	if errors.Is(err, git.ErrNotFound) {
 		remote := f.opts.Remote
-		remote.Branch = f.opts.Ref(m.pr.Number)
+		remote.Branch = f.opts.Ref(pr.Number)
 		head, err = store.Fetch(ctx, remote)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return authors(store, Proposal{Base: m.before, Head: head})
+	return authors(store, Proposal{Base: before, Head: head})
 }
 
 // decideMerge says who must approve what a merge does, by the rules before it, and who of
@@ -300,6 +297,10 @@ func (f *Follower) decideMerge(ctx context.Context, m *merged) owners.Decision {
 		return judge(facts, nil)
 	case pr.Number == 0:
 		return owners.Decision{} // no pull request was merged as it
+	}
+	var err error
+	if facts.Authors, err = f.authorsOf(ctx, m.before, pr); err != nil {
+		facts.Unknown = append(slices.Clone(facts.Unknown), "it is not known who made the change: "+err.Error())
 	}
 	effectAt := func(commit string) string {
 		if commit == pr.Head.Commit && f.plainly(m.before, m.after, commit) {

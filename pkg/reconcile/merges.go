@@ -85,11 +85,11 @@ func (d *Daemon) since(rev git.Revision) ([]git.Revision, error) {
 				return steps, nil
 			}
 		}
-		last := revs[len(revs)-1]
-		if len(last.Parents) == 0 {
+		oldest := revs[len(revs)-1]
+		if len(oldest.Parents) == 0 {
 			return nil, nil
 		}
-		at = last.Parents[0]
+		at = oldest.Parents[0]
 	}
 }
 

@@ -135,19 +135,23 @@ func TestSignedCommits(t *testing.T) {
 	w.mustWriteNothing(from, "by a daemon that lost its disk")
 }
 
+// apply applies an environment from the clone, without a daemon.
+func (w *world) apply(environment string) (string, error) {
+	w.t.Helper()
+	cmd := exec.Command(reconciler(w.t), "apply", "--yes", "--env", environment, "--journal", filepath.Join(w.t.TempDir(), "journal.db"), "--kubeconfig", w.lab.kubeconfig, "--system-namespace", w.system)
+	cmd.Dir = w.clone
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(w.root, "cache"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
 // TestApplyAsksForSignatures: the command that writes without a daemon follows the
 // signing policy like one: the first revision by its own word, later ones by what
 // stood before them.
 func TestApplyAsksForSignatures(t *testing.T) {
 	ada, adaKey := signer(t, "ada")
 	w := newWorld(t, func(w *world) files { return shopAndPay(w).and(signing(map[string]string{"ada": adaKey})) })
-	apply := func() (string, error) {
-		cmd := exec.Command(reconciler(t), "apply", "--yes", "--env", w.dev(), "--journal", filepath.Join(t.TempDir(), "journal.db"), "--kubeconfig", w.lab.kubeconfig, "--system-namespace", w.system)
-		cmd.Dir = w.clone
-		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(w.root, "cache"))
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
+	apply := func() (string, error) { return w.apply(w.dev()) }
 	refused := func(when string) {
 		t.Helper()
 		from := w.lab.now(t)

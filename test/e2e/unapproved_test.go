@@ -23,6 +23,15 @@ type approver struct {
 	asked map[string]int               // pull requests that were named, by commit
 }
 
+// newApproving is a company whose merges are judged as the approver says.
+func newApproving(t *testing.T) (*world, *approver) {
+	t.Helper()
+	w := newWorld(t, shopAndPay)
+	a := &approver{units: map[string][]catalog.UnitKey{}, asked: map[string]int{}}
+	w.merges = a
+	return w, a
+}
+
 func (a *approver) Judge(_ context.Context, _, merge git.Revision, pull int) (reconcile.Judgement, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -97,9 +106,7 @@ func (w *world) recordedWaiting() string {
 // does stay as they are, and everything else goes on; through a restart, the loss of the
 // disk, and later commits; until it is approved, or taken back.
 func TestUnapprovedMergeIsHeld(t *testing.T) {
-	w := newWorld(t, shopAndPay)
-	a := &approver{units: map[string][]catalog.UnitKey{}, asked: map[string]int{}}
-	w.merges = a
+	w, a := newApproving(t)
 	data := t.TempDir()
 	w.start(data)
 	w.settled(w.head())
@@ -136,6 +143,10 @@ func TestUnapprovedMergeIsHeld(t *testing.T) {
 		return strings.TrimPrefix(w.setting("prod-eu", "money", w.prod(), "pay", "MODE"), "another")
 	})
 	mustStay("another commit")
+	if out, err := w.apply(w.prod()); err != nil || !strings.Contains(out, held+": held: commit "+merge) {
+		t.Errorf("apply without the daemon says (%v):\n%s", err, out)
+	}
+	mustStay("applied by hand")
 
 	w.daemon.stop()
 	w.start(data)
@@ -181,9 +192,7 @@ func (w *world) takenBack(a *approver, cart func(string) files, held string) {
 // any cluster was told that it waits, judges it when it is back. A fetch by another command
 // stands in for the one it did.
 func TestDeadBetweenMergeAndHold(t *testing.T) {
-	w := newWorld(t, shopAndPay)
-	a := &approver{units: map[string][]catalog.UnitKey{}, asked: map[string]int{}}
-	w.merges = a
+	w, a := newApproving(t)
 	data := t.TempDir()
 	w.start(data)
 	w.settled(w.head())
