@@ -76,6 +76,10 @@ faults: ## do a sample of faults to the daemon; a few minutes
 faults-full: ## do every fault, go on where it was interrupted; writes docs/reliability.md
 	@FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/faults/full -docs docs/reliability.md $(ARGS)
 
+.PHONY: cycles
+cycles: ## open and close a thousand pull requests with previews while everything fails
+	@FAIRWAY_FORGE=$$(lab/forge/build.sh | tail -n 1) FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/cycles $(ARGS)
+
 .PHONY: mutants
 mutants: ## take each guard out and see that a test notices; writes docs/reliability.md
 	@FAIRWAY_FORGE=$$(lab/forge/build.sh | tail -n 1) FAIRWAY_LAB=$$(lab/build.sh | tail -n 1) go run ./test/mutants -into docs/reliability.md $(ARGS)

@@ -198,12 +198,13 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 	}
 	previews := s.forge.previews(owner, evaluator.Cache)
 	remote := git.Remote{URL: s.repo, Branch: s.branch, Credentials: git.Credentials{Username: s.username, Password: known.password}}
+	patience := &kube.Patience{} // it outlives connections
 	options := reconcile.Options{
 		Store: repo.store, Renew: repo.renew, Evaluator: evaluator, Journal: j, Ledger: ledger, Metrics: counts, Log: log,
 		Remote: remote, DataDir: s.dataDir, Poll: s.poll, Parallel: s.parallel, Lead: lead, Signers: signers,
 		Secrets: secret.Keyring{Path: s.ageKeyFile}, Now: s.now,
 		Connect: func(ctx context.Context, name, connection string, guard func() error) (reconcile.Live, error) {
-			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal})
+			return s.connect(ctx, name, connection, kube.Options{Log: log, Guard: guard, Ledger: ledger, Seal: seal, Patience: patience})
 		},
 	}
 	if previews != nil {

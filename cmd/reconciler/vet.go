@@ -23,7 +23,8 @@ unit by rendering it. It prints a verdict, which the daemon shows for the same
 files: one binary, one verdict.`,
 		Example: `  reconciler vet
   reconciler vet origin/main
-  reconciler vet --format github      annotations on a pull request`,
+  reconciler vet --format github      annotations on a pull request
+  reconciler vet --format gitlab > codequality.json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rev := ""
@@ -33,7 +34,7 @@ files: one binary, one verdict.`,
 			return a.vet(cmd, rev, output)
 		},
 	}
-	cmd.Flags().StringVar(&output, "format", "text", "how mistakes are written: text, json, sarif or github")
+	cmd.Flags().StringVar(&output, "format", "text", "how mistakes are written: text, json, sarif, github or gitlab")
 	return cmd
 }
 
@@ -80,6 +81,8 @@ func (a *app) printDiags(list diag.List, output, top string) error {
 		return format.SARIF(a.out, list)
 	case "github":
 		return format.GitHub(a.out, list)
+	case "gitlab":
+		return format.GitLab(a.out, list)
 	}
-	return fmt.Errorf("unknown format %q: use text, json, sarif or github", output)
+	return fmt.Errorf("unknown format %q: use text, json, sarif, github or gitlab", output)
 }

@@ -67,7 +67,9 @@ type Pull struct {
 
 	facts owners.Facts
 	stage stage
-	said  string // the decision and the preview, as the forge was told them last
+	said  string             // the decision and the preview, as the forge was told them last
+	lines []forge.Annotation // the mistakes, where they stand on the head
+	shown string             // the lines, as the forge was told them last; see annotated
 	// Failed says why there is no report of these; "" where there is one.
 	Failed string
 	At     time.Time
@@ -239,10 +241,14 @@ func (f *Follower) one(ctx context.Context, base git.Revision, pr forge.PullRequ
 	now := &Pull{PullRequest: pr, At: f.opts.Now()}
 	now.Reviewed.Head, now.Reviewed.Base = pr.Head.Commit, base.Commit.String()
 	same := known != nil && known.Failed == "" && known.Reviewed == now.Reviewed
+	if known != nil {
+		now.shown = known.shown
+	}
 	var err error
 	if same {
 		now.Report, now.facts, now.said, now.stage, now.At = known.Report, known.facts, known.said, known.stage, known.At
-	} else if now.Report, now.facts, err = f.review(ctx, base, pr); errors.Is(err, errMoved) {
+		now.lines = known.lines
+	} else if err = f.review(ctx, base, now); errors.Is(err, errMoved) {
 		time.AfterFunc(soon, f.Wake) // the base that is in force now is the one to tell of
 		return
 	} else if err != nil {
@@ -276,6 +282,7 @@ func (f *Follower) tell(ctx context.Context, now *Pull, same bool) error {
 	preview, more := previewSaid(now.stage.status)
 	said := approvals.Description + text + preview.Description + more
 	f.deployed(ctx, now)
+	f.annotated(ctx, now)
 	if same && said == now.said {
 		return nil
 	}
@@ -294,9 +301,10 @@ func (f *Follower) tell(ctx context.Context, now *Pull, same bool) error {
 	return nil
 }
 
-// review fetches the head and says what merging it would do. What is there now counts:
-// a head that went on since the forge was asked is looked at when the forge says so.
-func (f *Follower) review(ctx context.Context, base git.Revision, pr forge.PullRequest) (r review.Report, facts owners.Facts, err error) {
+// review fetches the head of a pull request and says what merging it would do. What is
+// there now counts: a head that went on since the forge was asked is looked at when the
+// forge says so.
+func (f *Follower) review(ctx context.Context, base git.Revision, pr *Pull) error {
 	store := f.opts.Base.Store()
 	remote := f.opts.Remote
 	remote.Branch = f.opts.Ref(pr.Number)
@@ -305,26 +313,31 @@ func (f *Follower) review(ctx context.Context, base git.Revision, pr forge.PullR
 		err = store.Accept(remote.Branch, head.Commit)
 	}
 	if err != nil {
-		return r, facts, fmt.Errorf("fetch the head of pull request %d: %w", pr.Number, err)
+		return fmt.Errorf("fetch the head of pull request %d: %w", pr.Number, err)
 	}
 	if head.Commit.String() != pr.Head.Commit {
-		return r, facts, fmt.Errorf("pull request %d is at %s for Git and at %s for the forge", pr.Number, head.Commit, pr.Head.Commit)
+		return fmt.Errorf("pull request %d is at %s for Git and at %s for the forge", pr.Number, head.Commit, pr.Head.Commit)
 	}
 	proposal, err := Open(store, base, head)
 	if err != nil {
-		return r, facts, err
+		return err
 	}
-	if r, err = f.opts.Reviewer.Review(ctx, proposal); err == nil {
-		facts, err = factsOf(store, proposal, r)
+	if pr.Report, err = f.opts.Reviewer.Review(ctx, proposal); err != nil {
+		return err
 	}
-	return r, facts, err
+	if pr.facts, err = factsOf(store, proposal, pr.Report); err != nil {
+		return err
+	}
+	pr.lines, err = lines(proposal, pr.Report.Mistakes)
+	return err
 }
 
-// The statuses on a head, and the mark of the comment.
+// The statuses on a head, and the marks of the comment and of what is said at lines.
 const (
 	statusVet  = "fairway/vet"
 	statusPlan = "fairway/plan"
 	marker     = "fairway/report"
+	onLines    = "fairway/lines"
 )
 
 // commentRoom is how long a report may be: every forge takes that much, with its mark.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -219,6 +220,42 @@ func (w *world) comments(number int) []said {
 	return out
 }
 
+// atLines gives what reviews say at lines of a pull request, as "PATH:LINE TEXT".
+func (w *world) atLines(number int) []string {
+	w.t.Helper()
+	var reviews []struct{ ID int64 }
+	path := fmt.Sprintf("/repos/%s/pulls/%d/reviews", repository, number)
+	w.must(w.forge.API(w.forge.Token, http.MethodGet, path, nil, &reviews))
+	var out []string
+	for _, r := range reviews {
+		var comments []struct {
+			Path string
+			Line int `json:"position"`
+			Body string
+		}
+		err := w.forge.API(w.forge.Token, http.MethodGet, fmt.Sprintf("%s/%d/comments", path, r.ID), nil, &comments)
+		for _, c := range comments {
+			out = append(out, fmt.Sprintf("%s:%d %s", c.Path, c.Line, c.Body))
+		}
+		if err != nil { // it was taken back meanwhile
+			out = append(out, err.Error())
+		}
+	}
+	return out
+}
+
+// lineOf is the number of the first line of a file that holds a text.
+func (w *world) lineOf(file, text string) string {
+	w.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(w.clone, file))
+	w.must(err)
+	before, _, found := strings.Cut(string(raw), text)
+	if !found {
+		w.t.Fatalf("%s does not hold %q", file, text)
+	}
+	return strconv.Itoa(strings.Count(before, "\n") + 1)
+}
+
 // status is the state and description of a context on a commit, as the forge has it.
 func (w *world) status(commit, name string) (state, description string) {
 	w.t.Helper()
@@ -301,9 +338,17 @@ func TestPullRequestIsTold(t *testing.T) {
 		return ""
 	})
 
+	w.eventually("the mistake stands at its line", func() string {
+		if at := w.atLines(1); len(at) != 1 || !strings.HasPrefix(at[0], checkout+":"+w.lineOf(checkout, "cpu: 6500")+" ") || !strings.Contains(at[0], "6500") {
+			return fmt.Sprintf("at lines: %q", at)
+		}
+		return ""
+	})
+
 	w.edit(checkout, "cpu: 6500", "cpu: 70")
 	third := w.propose("a little")
 	w.reported(third, "fairway/vet", "success")
+	w.eventually("nothing is said at lines any more", func() string { return strings.Join(w.atLines(1), "\n") })
 	w.eventually("the comment is of the mended change", func() string {
 		if c := w.comment(1); strings.Contains(c, "breaks") || !strings.Contains(c, "70") {
 			return c

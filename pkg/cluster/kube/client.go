@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -32,11 +31,11 @@ type client struct {
 	stream   *http.Client
 	requests *requests
 	explain  explain
-	patience *patience
+	patience *Patience
 }
 
 func newClient(cfg *rest.Config, opts Options) (*client, error) {
-	c := &client{requests: &requests{by: map[string]int64{}, guard: opts.Guard}, explain: explain{opts.Name, opts.Ledger}, patience: &patience{now: time.Now}}
+	c := &client{requests: &requests{by: map[string]int64{}, guard: opts.Guard}, explain: explain{opts.Name, opts.Ledger}, patience: opts.Patience}
 	scheme := runtime.NewScheme()
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	short := requestConfig(cfg, opts.Timeout)

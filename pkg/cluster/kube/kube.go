@@ -45,6 +45,8 @@ type Options struct {
 	// Ledger is told of every change that no plan asks for before it is sent;
 	// nil tells nobody.
 	Ledger cluster.Ledger
+	// Patience is shared by all that reach clusters, one after another; nil is one of its own.
+	Patience *Patience
 	// Seal is the secret that marks are kept under: what was written under
 	// another is not taken.
 	Seal []byte
@@ -73,6 +75,9 @@ func (o Options) filled() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Patience == nil {
+		o.Patience = &Patience{}
 	}
 	return o
 }

@@ -10,21 +10,29 @@ import (
 	"time"
 )
 
-// patience keeps what a server put off from being asked again by somebody else of this
+// Patience keeps what a server put off from being asked again by somebody else of this
 // process before the server's time: who was put off waits by himself (client-go does), but
-// several units may ask for the same thing. Until then the process answers as the
-// server did.
-type patience struct {
-	now func() time.Time
+// several units may ask for the same thing, and so may whoever reaches the cluster anew
+// after it was lost. Until then the process answers as the server did. The zero Patience is
+// ready to use, by any number of clusters.
+type Patience struct {
+	now func() time.Time // nil is time.Now
 
 	mu    sync.Mutex
-	until map[string]time.Time // by method and path
+	until map[string]time.Time // by method, server and path
+}
+
+func (p *Patience) clock() time.Time {
+	if p.now != nil {
+		return p.now()
+	}
+	return time.Now()
 }
 
 // wrap answers what was put off, and takes down what is.
-func (p *patience) wrap(next http.RoundTripper) http.RoundTripper {
+func (p *Patience) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(req *http.Request) (*http.Response, error) {
-		key := req.Method + " " + req.URL.Path
+		key := req.Method + " " + req.URL.Host + req.URL.Path
 		if wait := p.left(key); wait > 0 {
 			return putOff(req, wait), nil
 		}
@@ -37,14 +45,14 @@ func (p *patience) wrap(next http.RoundTripper) http.RoundTripper {
 }
 
 // left is how long something is put off still.
-func (p *patience) left(key string) time.Duration {
+func (p *Patience) left(key string) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	until, off := p.until[key]
 	if !off {
 		return 0
 	}
-	wait := until.Sub(p.now())
+	wait := until.Sub(p.clock())
 	if wait <= 0 {
 		delete(p.until, key)
 	}
@@ -52,7 +60,7 @@ func (p *patience) left(key string) time.Duration {
 }
 
 // note takes down a Retry-After in seconds, which is what API servers give.
-func (p *patience) note(key, after string) {
+func (p *Patience) note(key, after string) {
 	seconds, err := strconv.Atoi(after)
 	if err != nil || seconds <= 0 {
 		return
@@ -62,7 +70,7 @@ func (p *patience) note(key, after string) {
 	if p.until == nil {
 		p.until = map[string]time.Time{}
 	}
-	now := p.now()
+	now := p.clock()
 	for k, until := range p.until { // what nobody asks for again
 		if until.Before(now) {
 			delete(p.until, k)

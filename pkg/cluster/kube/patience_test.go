@@ -8,7 +8,7 @@ import (
 )
 
 // TestPatience: what a server put off is not asked for again before its time, by
-// whomever; other things are.
+// whomever, over a new connection neither; other things are.
 func TestPatience(t *testing.T) {
 	asked := map[string]int{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -20,7 +20,7 @@ func TestPatience(t *testing.T) {
 	}))
 	defer server.Close()
 	now := time.Unix(0, 0)
-	p := &patience{now: func() time.Time { return now }}
+	p := &Patience{now: func() time.Time { return now }}
 	transport := p.wrap(http.DefaultTransport)
 	get := func(path string) *http.Response {
 		t.Helper()
@@ -36,6 +36,10 @@ func TestPatience(t *testing.T) {
 	now = now.Add(1500 * time.Millisecond)
 	if resp := get("/a"); resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || asked["GET /a"] != 1 {
 		t.Errorf("half a second early: %d, Retry-After %q, asked %d times", resp.StatusCode, resp.Header.Get("Retry-After"), asked["GET /a"])
+	}
+	transport = p.wrap(&http.Transport{})
+	if resp := get("/a"); resp.StatusCode != 429 {
+		t.Errorf("half a second early, by somebody who reached the server anew: %d", resp.StatusCode)
 	}
 	if resp := get("/b"); resp.StatusCode != 200 {
 		t.Errorf("another path: %d", resp.StatusCode)

@@ -94,6 +94,8 @@ func printed(t *testing.T, name string, list diag.List, opts Options) []byte {
 		err = SARIF(&b, list)
 	case "github":
 		err = GitHub(&b, list)
+	case "gitlab":
+		err = GitLab(&b, list)
 	default:
 		t.Fatalf("unknown format %q", name)
 	}
@@ -185,7 +187,7 @@ func TestWriteErrorsAreReported(t *testing.T) {
 	for name, print := range map[string]func(io.Writer, diag.List) error{
 		"text":  func(w io.Writer, l diag.List) error { return Text(w, l, Options{}) },
 		"json":  JSON,
-		"sarif": SARIF, "github": GitHub,
+		"sarif": SARIF, "github": GitHub, "gitlab": GitLab,
 	} {
 		if print(broken{}, list) == nil {
 			t.Errorf("%s: a closed pipe went unnoticed", name)

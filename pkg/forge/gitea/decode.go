@@ -119,6 +119,7 @@ type review struct {
 	User      *user     `json:"user"`
 	State     string    `json:"state"`
 	Commit    string    `json:"commit_id"`
+	Body      string    `json:"body"`
 	Dismissed bool      `json:"dismissed"`
 	Comments  int       `json:"comments_count"` // on lines
 	Time      time.Time `json:"submitted_at"`

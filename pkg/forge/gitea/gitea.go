@@ -22,7 +22,7 @@ const (
 	maxSentence = 255
 )
 
-// Repo is one repository. It implements forge.Forge.
+// Repo is one repository. It implements forge.Forge and forge.Annotator.
 type Repo struct {
 	below rest.Below // /api/v1/repos/OWNER/NAME
 

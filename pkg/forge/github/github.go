@@ -23,7 +23,7 @@ const (
 	maxSentence = 140   // characters of a status
 )
 
-// Repo is one repository. It implements forge.Forge and forge.Deployer.
+// Repo is one repository. It implements forge.Forge, forge.Deployer and forge.Annotator.
 type Repo struct {
 	below rest.Below // /repos/OWNER/NAME
 	login func(context.Context) (string, error)

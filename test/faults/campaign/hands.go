@@ -350,7 +350,8 @@ func (r *Run) fight(ctx context.Context, p place) error {
 	return r.Restart(ctx)
 }
 
-// yield has the rival put the field back to what it was before the fight.
+// yield has the rival put the field back to what it was before the fight, and own it no more:
+// else the next change of it would be a conflict, as it should be.
 func (r *Run) yield(ctx context.Context, p place) error {
 	if err := pause(ctx, time.Second); err != nil {
 		return err
@@ -367,7 +368,16 @@ func (r *Run) yield(ctx context.Context, p place) error {
 	if _, err := r.api(p).Update(ctx, o, metav1.UpdateOptions{FieldManager: "rival"}); err != nil && !apierrors.IsConflict(err) {
 		return err
 	}
-	return nil
+	for range 10 {
+		if o, err = r.get(ctx, p); err != nil {
+			return err
+		}
+		o.SetManagedFields(slices.DeleteFunc(o.GetManagedFields(), func(f metav1.ManagedFieldsEntry) bool { return f.Manager == "rival" }))
+		if _, err = r.api(p).Update(ctx, o, metav1.UpdateOptions{FieldManager: "rival"}); !apierrors.IsConflict(err) {
+			return err
+		}
+	}
+	return err
 }
 
 // finalizer puts somebody else's finalizer on an object, or takes it off.

@@ -56,6 +56,7 @@ type state struct {
 	statuses     map[string][]status
 	environments []*environment
 	deployments  []*deployment
+	runs         []object // check runs, as they were sent
 }
 
 type object map[string]any

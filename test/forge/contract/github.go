@@ -45,6 +45,8 @@ func (s *Server) github() http.Handler {
 		"POST " + repo + "/deployments":                     s.ghDeploy,
 		"GET " + repo + "/deployments/{id}/statuses":        s.ghDeployed,
 		"POST " + repo + "/deployments/{id}/statuses":       s.ghDeployStatus,
+		"GET " + repo + "/commits/{sha}/check-runs":         s.ghCheckRuns,
+		"POST " + repo + "/check-runs":                      s.ghCheckRun,
 		"/": func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, http.StatusNotFound, object{"message": "Not Found"})
 		},
