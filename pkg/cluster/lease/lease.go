@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	core "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
@@ -54,6 +55,8 @@ func (o Options) filled() Options {
 // called when nothing is written any more.
 func Hold(ctx context.Context, cfg *rest.Config, o Options) (held context.Context, release func(), err error) {
 	o = o.filled()
+	cfg = rest.CopyConfig(cfg)
+	cfg.ContentType, cfg.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON // as all that we send: it can be read on the way
 	if err := ensureNamespace(ctx, cfg, o.Namespace); err != nil {
 		return nil, nil, fmt.Errorf("take lease %s/%s: %w", o.Namespace, o.Name, err)
 	}
