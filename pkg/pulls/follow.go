@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -88,6 +86,10 @@ type Follower struct {
 	// pull requests were merged as, while they wait or that is not said yet.
 	past   map[int]*Pull
 	merges map[git.Hash]*merged
+	// looked says when open pull requests were looked at last; inherited are the heads that
+	// were there when this process began.
+	looked    map[int]time.Time
+	inherited map[int]string
 	// effects are what heads did that were approved and are none any more, by base and
 	// commit.
 	effects map[string]string
@@ -106,7 +108,7 @@ func NewFollower(o Options) *Follower {
 	if o.Poll == 0 {
 		o.Poll = time.Minute
 	}
-	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}, retiring: map[int]bool{}, dropping: map[int]forge.PullRequest{}}
+	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, looked: map[int]time.Time{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}, retiring: map[int]bool{}, dropping: map[int]forge.PullRequest{}}
 }
 
 // Wake asks the forge now. Many wakes before it is asked are one.
@@ -174,11 +176,15 @@ func (f *Follower) Look(ctx context.Context) {
 	f.settle(ctx, open)
 	f.tellMerges(ctx)
 	f.retire(ctx)
-	for _, n := range slices.Sorted(maps.Keys(open)) {
-		if ctx.Err() != nil {
+	now, later := f.order(open)
+	for i, pr := range append(now, later...) {
+		if ctx.Err() != nil || i > len(now) && f.woken() {
 			return
 		}
-		f.one(ctx, base, open[n])
+		f.one(ctx, base, pr)
+		f.mu.Lock()
+		f.looked[pr.Number] = f.opts.Now()
+		f.mu.Unlock()
 	}
 }
 
@@ -197,6 +203,7 @@ func (f *Follower) leave(open map[int]forge.PullRequest) {
 		}
 		f.past[n] = p
 		delete(f.pulls, n)
+		delete(f.looked, n)
 	}
 }
 

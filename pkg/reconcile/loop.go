@@ -16,7 +16,6 @@ import (
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
-	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/render"
 	"github.com/fairway-dev/fairway/pkg/secret"
@@ -55,6 +54,7 @@ type loop struct {
 
 	quarrels quarrels
 	census   census
+	blurred  map[catalog.UnitKey]bool // whose health was news and could not be seen
 
 	counted map[string]int64 // requests already in the metrics, by verb
 	saved   int64            // watch events taken in when the marks were saved last
@@ -193,6 +193,7 @@ func (l *loop) serve(ctx context.Context, live Live) error {
 			}
 			l.event(live, ev)
 		case <-ping.C:
+			l.sharpen(live)
 			if l.quiet(live) {
 				continue
 			}
@@ -335,51 +336,6 @@ func (l *loop) event(live Live, ev kube.Event) {
 		return
 	}
 	l.queue.add(l.now(), key)
-}
-
-// health brings a unit's health up to date from the index.
-func (l *loop) health(live Live, key catalog.UnitKey) {
-	owned, known := live.Inventory(key.String()).Members()
-	if !known {
-		return
-	}
-	ids := make([]object.ID, 0, len(owned))
-	for id := range owned {
-		ids = append(ids, id)
-	}
-	seen, known := live.Observe(ids).Members()
-	if !known {
-		return
-	}
-	worst, message := worstOf(seen)
-	l.mu.Lock()
-	u := l.units[key]
-	if u == nil || u.status.Health == worst && u.status.Message == message {
-		l.mu.Unlock()
-		return
-	}
-	u.status.Health = worst
-	if u.status.Sync == status.Synced {
-		u.status.Message = message
-	}
-	now := u.status
-	l.mu.Unlock()
-	l.metrics.Unit(now)
-}
-
-// worstOf is the health of the object that is doing worst.
-func worstOf(seen map[object.ID]cluster.Entry) (cluster.HealthStatus, string) {
-	rank := map[cluster.HealthStatus]int{
-		cluster.HealthUnknown: 0, cluster.Healthy: 1, cluster.Suspended: 2,
-		cluster.Progressing: 3, cluster.Missing: 4, cluster.Degraded: 5,
-	}
-	worst, message, which := cluster.Healthy, "", object.ID{}
-	for id, e := range seen {
-		if rank[e.Health] > rank[worst] || e.Health == worst && message != "" && id.Compare(which) < 0 {
-			worst, which, message = e.Health, id, id.String()+": "+e.Message
-		}
-	}
-	return worst, message
 }
 
 // shardOf groups a unit's inventory with that of its team.

@@ -1,0 +1,94 @@
+package pulls
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairway-dev/fairway/pkg/forge"
+	"github.com/fairway-dev/fairway/pkg/object"
+)
+
+func numbers(list []forge.PullRequest) []int {
+	var out []int
+	for _, pr := range list {
+		out = append(out, pr.Number)
+	}
+	return out
+}
+
+// TestWhoWaitsComesFirst: new heads are looked at before all others, the newest first; of
+// the others that one which was not looked at for longest; what an earlier process may have
+// told of comes in no order of its own.
+func TestWhoWaitsComesFirst(t *testing.T) {
+	f := NewFollower(Options{Log: slog.New(slog.DiscardHandler)})
+	day := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	open := map[int]forge.PullRequest{}
+	put := func(number int, head string, updated int) {
+		open[number] = forge.PullRequest{Number: number, Head: forge.Head{Commit: head}, Updated: day.Add(time.Duration(updated) * time.Minute)}
+	}
+	for n := 1; n <= 9; n++ {
+		put(n, "old", n)
+	}
+	orders := map[int]bool{}
+	for range 50 { // what comes first of nine is one of several
+		now, later := f.order(open)
+		if len(now) != 0 || len(later) != 9 {
+			t.Fatalf("at first, %v are new and %v may wait", numbers(now), numbers(later))
+		}
+		orders[later[0].Number] = true
+	}
+	if len(orders) < 3 {
+		t.Errorf("after a start, the first one is always of %v", orders)
+	}
+	for n := 1; n <= 9; n++ {
+		p := &Pull{PullRequest: open[n]}
+		p.Reviewed.Head = "old"
+		f.pulls[n], f.looked[n] = p, day.Add(time.Duration(10-n)*time.Hour)
+	}
+	put(4, "pushed", 20)
+	put(10, "opened", 30)
+	put(2, "pushed", 25)
+	now, later := f.order(open)
+	if diff := cmp.Diff([][]int{{10, 2, 4}, {9, 8, 7, 6, 5, 3, 1}}, [][]int{numbers(now), numbers(later)}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// listing is a forge whose pull requests nobody can say the heads of; it notes when it is
+// asked for all of them.
+type listing struct {
+	forge.Forge
+	open map[int]forge.PullRequest
+}
+
+func (l *listing) Pulls(context.Context, string) object.Set[int, forge.PullRequest] {
+	return object.Known(l.open)
+}
+
+// TestLookEndsWhenWoken: who pushes while all pull requests are looked at again does not
+// wait for the last of them; and each look brings one of them forward.
+func TestLookEndsWhenWoken(t *testing.T) {
+	there := &listing{open: map[int]forge.PullRequest{1: {Number: 1}, 2: {Number: 2}, 3: {Number: 3}}}
+	at := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	f := NewFollower(Options{Forge: there, Base: standingAt{}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { at = at.Add(time.Second); return at }})
+	var each []int
+	for range 3 {
+		f.Wake()
+		f.Look(t.Context())
+		each = append(each, len(f.looked))
+	}
+	if diff := cmp.Diff([]int{1, 2, 3}, each); diff != "" {
+		t.Errorf("looked at after each look that is woken (-want +got):\n%s", diff)
+	}
+	<-f.wake
+	before := f.looked[1]
+	f.Look(t.Context())
+	if !slices.ContainsFunc([]int{1, 2, 3}, func(n int) bool { return f.looked[n].After(before) }) || len(f.looked) != 3 {
+		t.Errorf("when nobody wakes it, %v were looked at", f.looked)
+	}
+}
