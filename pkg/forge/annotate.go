@@ -48,14 +48,14 @@ type Annotator interface {
 // anybody reads.
 const MaxAnnotations = 50
 
-// Few leaves out what is beyond MaxAnnotations, failures last, and says so in the summary.
+// Few leaves out what is beyond MaxAnnotations, warnings first, and says so in the summary.
 func (a Annotations) Few() Annotations {
 	more := len(a.Lines) - MaxAnnotations
 	if more <= 0 {
 		return a
 	}
-	failures := slices.Clone(a.Lines)
-	slices.SortStableFunc(failures, func(a, b Annotation) int {
+	worst := slices.Clone(a.Lines)
+	slices.SortStableFunc(worst, func(a, b Annotation) int {
 		switch {
 		case a.Level == b.Level:
 			return 0
@@ -64,7 +64,7 @@ func (a Annotations) Few() Annotations {
 		}
 		return 1
 	})
-	a.Lines = failures[:MaxAnnotations]
+	a.Lines = worst[:MaxAnnotations]
 	a.Summary = fmt.Sprintf("%s; %d more are not shown at their lines", a.Summary, more)
 	return a
 }

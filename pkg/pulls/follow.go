@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -203,8 +204,8 @@ func (f *Follower) leave(open map[int]forge.PullRequest) {
 		}
 		f.past[n] = p
 		delete(f.pulls, n)
-		delete(f.looked, n)
 	}
+	maps.DeleteFunc(f.looked, func(n int, _ time.Time) bool { _, still := open[n]; return !still })
 }
 
 // Once reports on one pull request and gives what came of it: what a job does that has no

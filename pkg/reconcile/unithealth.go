@@ -14,7 +14,6 @@ import (
 // as while one of the watches is cut off, it is asked again: what was news is not told twice.
 func (l *loop) health(live Live, key catalog.UnitKey) {
 	seen, known := observed(live, key)
-	worst, message := worstOf(seen)
 	l.mu.Lock()
 	if !known {
 		if l.blurred == nil {
@@ -25,6 +24,7 @@ func (l *loop) health(live Live, key catalog.UnitKey) {
 		return
 	}
 	delete(l.blurred, key)
+	worst, message := worstOf(seen)
 	u := l.units[key]
 	if u == nil || u.status.Health == worst && u.status.Message == message {
 		l.mu.Unlock()
@@ -39,7 +39,6 @@ func (l *loop) health(live Live, key catalog.UnitKey) {
 	l.metrics.Unit(now)
 }
 
-// worstOf is the health of the object that is doing worst.
 // observed are the objects that a unit owns, as the index has them; false where it cannot say.
 func observed(live Live, key catalog.UnitKey) (map[object.ID]cluster.Entry, bool) {
 	owned, known := live.Inventory(key.String()).Members()
@@ -59,6 +58,7 @@ func (l *loop) sharpen(live Live) {
 	}
 }
 
+// worstOf is the health of the object that is doing worst.
 func worstOf(seen map[object.ID]cluster.Entry) (cluster.HealthStatus, string) {
 	rank := map[cluster.HealthStatus]int{
 		cluster.HealthUnknown: 0, cluster.Healthy: 1, cluster.Suspended: 2,

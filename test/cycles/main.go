@@ -85,9 +85,10 @@ func run(ctx context.Context, o options) ([]string, error) {
 func (p *place) storm(ctx context.Context, o options) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var killer sync.WaitGroup
 	if !o.calm {
 		p.rules.Set(faults()...)
-		go p.kill(ctx, o.every)
+		killer.Go(func() { p.kill(ctx, o.every) })
 	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -110,8 +111,11 @@ func (p *place) storm(ctx context.Context, o options) error {
 		})
 	}
 	wg.Wait()
+	err := context.Cause(ctx)
+	cancel(nil)
+	killer.Wait() // or it would kill whom the judge looks at
 	p.rules.Clear()
-	return context.Cause(ctx)
+	return err
 }
 
 // kill kills the daemon every so often and starts it again, until the context ends.
