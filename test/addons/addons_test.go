@@ -3,24 +3,19 @@
 package addons_test
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
-	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/object"
-	"github.com/fairway-dev/fairway/pkg/tenancy"
+	"github.com/fairway-dev/fairway/test/addons/definitions"
 	"github.com/fairway-dev/fairway/test/labtest"
 )
 
@@ -29,13 +24,12 @@ import (
 // of clusters that have the experimental one, which takes these too.
 func TestRoutes(t *testing.T) {
 	plane := labtest.Start(t, labtest.Options{Name: "routes", Addons: t.TempDir()})
-	client := connect(t, plane)
-	taken := 0
+	asker, taken := plane.Asker(t), 0
 	for _, channel := range []string{"standard", "experimental"} {
-		install(t, plane, channel)
+		definitions.Install(t, plane, "gateway-api", "config/crd/"+channel+"/gateway.networking.k8s.io_*routes.yaml")
 		for name, o := range goldens(t, "HTTPRoute", "GRPCRoute") {
 			wanted := channel == "experimental" || !strings.Contains(name, "experimental/")
-			err := dryRun(t, client, o)
+			err := asker.Ask(t.Context(), o)
 			if (err == nil) != wanted {
 				t.Errorf("%s is taken by the %s channel: %t (%v)", name, channel, err == nil, err)
 			}
@@ -47,21 +41,46 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// TestShipped holds every object that is wanted of a golden path or of a cluster's
+// baseline against the definition that its add-on ships.
+func TestShipped(t *testing.T) {
+	plane := labtest.Start(t, labtest.Options{Name: "shipped", Addons: t.TempDir()})
+	asker, shipped := plane.Asker(t), definitions.Shipped()
+	for _, addon := range slices.Sorted(maps.Keys(shipped)) {
+		kinds, tried := definitions.Install(t, plane, addon, shipped[addon]), 0
+		for name, o := range goldens(t) {
+			if !slices.Contains(kinds, o.ID.Kind+"."+o.ID.Group) {
+				continue
+			}
+			tried++
+			if err := asker.Ask(t.Context(), o); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if tried == 0 {
+			t.Errorf("nothing wants anything of %s", addon)
+		}
+		t.Logf("%s: %d objects", addon, tried)
+	}
+	for _, text := range asker.Warned() {
+		t.Errorf("the server warns: %s", text)
+	}
+}
+
 // TestStages holds that the lab plays what would answer in a cluster.
 func TestStages(t *testing.T) {
-	client := connect(t, labtest.Start(t, labtest.Options{Name: "stages"}))
+	asker := labtest.Start(t, labtest.Options{Name: "stages"}).Asker(t)
 	for kind, field := range map[string]string{
 		"HTTPRoute": "parents", "GRPCRoute": "parents", "BackendTrafficPolicy": "ancestors",
 		"Certificate": "conditions", "CiliumNetworkPolicy": "conditions",
 	} {
 		for name, o := range goldens(t, kind) {
-			made, err := client.Resource(resource(t, o)).Namespace("default").Create(t.Context(), o, metav1.CreateOptions{})
-			if err != nil {
+			if err := asker.Apply(t.Context(), o); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			answered := false
 			for range 300 {
-				live, err := client.Resource(resource(t, o)).Namespace("default").Get(t.Context(), made.GetName(), metav1.GetOptions{})
+				live, err := asker.Get(t.Context(), o)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -79,77 +98,19 @@ func TestStages(t *testing.T) {
 	}
 }
 
-func connect(t *testing.T, plane *labtest.Plane) dynamic.Interface {
+// goldens gives the objects that are wanted of golden paths and baselines, all of
+// them or those of some kinds.
+func goldens(t *testing.T, kinds ...string) map[string]object.Object {
 	t.Helper()
-	cfg, err := kube.Config(plane.AdminKubeconfig, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := dynamic.NewForConfig(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
-}
-
-// install brings the definitions of a channel out of the Gateway API's module, at
-// the version that is pinned beside.
-func install(t *testing.T, plane *labtest.Plane, channel string) {
-	t.Helper()
-	download := exec.Command("go", "mod", "download", "-json", "sigs.k8s.io/gateway-api")
-	download.Dir, download.Stderr = "gatewayapi", os.Stderr
-	out, err := download.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var module struct{ Dir string }
-	if err := json.Unmarshal(out, &module); err != nil {
-		t.Fatal(err)
-	}
-	for _, kind := range []string{"httproutes", "grpcroutes"} {
-		text, err := os.ReadFile(filepath.Join(module.Dir, "config", "crd", channel, "gateway.networking.k8s.io_"+kind+".yaml"))
-		if err != nil {
-			t.Fatal(err)
+	var files []string
+	for _, of := range []string{"paths", "baseline"} {
+		found, err := filepath.Glob("../../platform/" + of + "/*/testdata/*.txtar")
+		if err != nil || len(found) == 0 {
+			t.Fatalf("there are no cases of %s: %v", of, err)
 		}
-		body, err := yaml.YAMLToJSON(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o, err := object.Parse(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := plane.Install(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
+		files = append(files, found...)
 	}
-}
-
-// dryRun asks the server whether it would take an object, to the last field. A
-// definition that was just written is asked again until it is served.
-func dryRun(t *testing.T, client dynamic.Interface, o *unstructured.Unstructured) error {
-	t.Helper()
-	var err error
-	for range 100 {
-		_, err = client.Resource(resource(t, o)).Namespace("default").Create(t.Context(), o, metav1.CreateOptions{
-			DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict,
-		})
-		if err == nil || !strings.Contains(err.Error(), "could not find the requested resource") {
-			return err
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return err
-}
-
-// goldens gives the objects of some kinds that are wanted of golden paths.
-func goldens(t *testing.T, kinds ...string) map[string]*unstructured.Unstructured {
-	t.Helper()
-	files, err := filepath.Glob("../../platform/paths/*/testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("there are no cases: %v", err)
-	}
-	out := map[string]*unstructured.Unstructured{}
+	out := map[string]object.Object{}
 	for _, file := range files {
 		archive, err := txtar.ParseFile(file)
 		if err != nil {
@@ -160,10 +121,8 @@ func goldens(t *testing.T, kinds ...string) map[string]*unstructured.Unstructure
 				continue
 			}
 			for document := range strings.SplitSeq(string(f.Data), "\n---\n") {
-				for _, kind := range kinds {
-					if strings.Contains(document, "\nkind: "+kind+"\n") {
-						out[filepath.Base(file)+" "+f.Name+" "+kind] = read(t, document)
-					}
+				if o, ok := read(t, document); ok && (len(kinds) == 0 || slices.Contains(kinds, o.ID.Kind)) {
+					out[filepath.Base(file)+" "+f.Name+" "+o.ID.String()] = o
 				}
 			}
 		}
@@ -174,25 +133,24 @@ func goldens(t *testing.T, kinds ...string) map[string]*unstructured.Unstructure
 	return out
 }
 
-func read(t *testing.T, document string) *unstructured.Unstructured {
+// read reads one document, and puts it where a fresh server has room for it; false for
+// what is no object.
+func read(t *testing.T, document string) (object.Object, bool) {
 	t.Helper()
-	o := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(document), &o.Object); err != nil {
+	u := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(document), &u.Object); err != nil || u.GetKind() == "" {
+		return object.Object{}, false
+	}
+	if u.GetNamespace() != "" {
+		u.SetNamespace("default")
+	}
+	body, err := u.MarshalJSON()
+	if err != nil {
 		t.Fatal(err)
 	}
-	o.SetNamespace("default")
-	return o
-}
-
-// resource is where an object is written, by the table of kinds.
-func resource(t *testing.T, o *unstructured.Unstructured) schema.GroupVersionResource {
-	t.Helper()
-	gvk := o.GroupVersionKind()
-	for _, k := range tenancy.Kinds() {
-		if k.Group == gvk.Group && k.Kind == gvk.Kind {
-			return schema.GroupVersionResource{Group: gvk.Group, Version: gvk.Version, Resource: k.Resource}
-		}
+	o, err := object.Parse(body)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("a service may not hold a %s", gvk)
-	return schema.GroupVersionResource{}
+	return o, true
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/git"
+	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
@@ -68,6 +69,7 @@ func TestEveryFieldDoesSomething(t *testing.T) {
 			}
 		}
 	}
+	t.Run("what add-ons ship takes it", func(t *testing.T) { addonsTake(t, c.made) })
 }
 
 // fieldOf is the field of a case.
@@ -82,6 +84,8 @@ type fieldCompany struct {
 	base  map[string]string
 	fleet *reconcile.Fleet
 	eval  *eval.Evaluator
+	// made are all objects that came of what was said, each once.
+	made map[string]object.Object
 }
 
 func newFieldCompany(t *testing.T, pool *eval.Pool) *fieldCompany {
@@ -90,7 +94,7 @@ func newFieldCompany(t *testing.T, pool *eval.Pool) *fieldCompany {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &fieldCompany{base: map[string]string{}, eval: &eval.Evaluator{Pool: pool, Engine: "test"}}
+	c := &fieldCompany{base: map[string]string{}, made: map[string]object.Object{}, eval: &eval.Evaluator{Pool: pool, Engine: "test"}}
 	for _, f := range archive.Files {
 		path, ok := strings.CutSuffix(strings.TrimPrefix(f.Name, "teams/shop/"), "/service.cue")
 		if ok && path != "orders" {
@@ -206,6 +210,7 @@ func (c *fieldCompany) look(t *testing.T, texts map[string]string) map[string]st
 			out[path] += fmt.Sprintln(environment, u.Asleep)
 			for _, o := range b.Objects {
 				out[path] += string(o.Body) + "\n"
+				c.made[string(o.Body)] = o
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // guarded puts a cluster's own policies in force, as its unit has them, and holds
 // that a person who may do everything is refused what a guardrail denies, in a
 // namespace of the platform and nowhere else.
-func (a *asker) guarded(t *testing.T, units []unit) {
+func (a asker) guarded(t *testing.T, units []unit) {
 	t.Helper()
 	ours := ""
 	for _, u := range units {
@@ -22,7 +22,7 @@ func (a *asker) guarded(t *testing.T, units []unit) {
 				ours = o.ID.Name
 			}
 			if strings.HasPrefix(o.ID.Kind, "ValidatingAdmissionPolicy") {
-				if err := a.apply(t.Context(), o, false); err != nil {
+				if err := a.Apply(t.Context(), o); err != nil {
 					t.Fatalf("%s: make %s: %v", u.Name, o.ID, err)
 				}
 			}
@@ -30,7 +30,7 @@ func (a *asker) guarded(t *testing.T, units []unit) {
 	}
 	deadline := time.Now().Add(60 * time.Second)
 	for {
-		err := a.apply(t.Context(), limitless(t, ours), true)
+		err := a.Ask(t.Context(), limitless(t, ours))
 		if err != nil && strings.Contains(err.Error(), "policy limits-set: every container needs") {
 			break
 		}
@@ -39,7 +39,7 @@ func (a *asker) guarded(t *testing.T, units []unit) {
 		}
 		time.Sleep(200 * time.Millisecond) // a policy is not in force at once
 	}
-	if err := a.apply(context.Background(), limitless(t, "default"), true); err != nil {
+	if err := a.Ask(context.Background(), limitless(t, "default")); err != nil {
 		t.Errorf("refused where the platform has no say: %v", err)
 	}
 }

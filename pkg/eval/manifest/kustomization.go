@@ -65,12 +65,15 @@ func checkKustomization(dir, name string, docs []Document, files map[string]stri
 		case key.Value == "resources" || key.Value == "components":
 			for _, n := range value.Content {
 				c.local(key.Value, n, text(n), true)
+				c.readable(key.Value, n)
 			}
 		case key.Value == "patches" || key.Value == "replacements":
 			for _, n := range value.Content {
 				if p := field(n, "path"); p != nil {
 					c.local(key.Value, p, text(p), false)
+					c.readable(key.Value, p)
 				}
+				c.inline(key.Value, n)
 			}
 		case key.Value == "configMapGenerator":
 			for _, n := range value.Content {
@@ -131,6 +134,26 @@ func (c *checker) local(what string, n *yaml.Node, name string, folders bool) {
 		c.say(n, "not-found", "%s: there is no file %s, and no folder with a kustomization", "name a file or folder that is there", what, path.Join(c.dir, target))
 	default:
 		c.say(n, "not-found", "%s: there is no file %s", "name a file that is there", what, path.Join(c.dir, target))
+	}
+}
+
+// readable refuses a file that kustomize reads as YAML and nobody here did, as its name
+// does not say that it is.
+func (c *checker) readable(what string, n *yaml.Node) {
+	target := path.Join(c.at, text(n))
+	if _, isFile := c.files[target]; isFile && !isYAML(target) {
+		c.say(n, "yaml", "%s: %s does not look like YAML by its name", "call it "+strings.TrimSuffix(text(n), path.Ext(text(n)))+".yaml", what, text(n))
+	}
+}
+
+// inline holds a patch that is written in the kustomization to what holds for files.
+func (c *checker) inline(what string, n *yaml.Node) {
+	p := field(n, "patch")
+	if p == nil {
+		return
+	}
+	if _, f := Read(c.file, text(p)); f != nil {
+		c.say(p, f.Code, "%s: %s", f.Hint, what, f.Message)
 	}
 }
 

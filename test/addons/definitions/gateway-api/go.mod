@@ -1,0 +1,7 @@
+// For the definitions it ships alone: nothing of it is built, and only go mod download
+// reads this.
+module github.com/fairway-dev/fairway/test/addons/definitions/gateway-api
+
+go 1.26.0
+
+require sigs.k8s.io/gateway-api v1.4.0
