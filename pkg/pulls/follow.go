@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/git"
@@ -80,6 +82,8 @@ type Pull struct {
 type Follower struct {
 	opts Options
 	wake chan struct{}
+
+	placing sync.Mutex // one preview takes its place at a time: there may be so many and no more
 
 	mu    sync.Mutex
 	pulls map[int]*Pull
@@ -178,16 +182,27 @@ func (f *Follower) Look(ctx context.Context) {
 	f.tellMerges(ctx)
 	f.retire(ctx)
 	now, later := f.order(open)
+	var looks errgroup.Group
+	looks.SetLimit(atOnce)
 	for i, pr := range append(now, later...) {
 		if ctx.Err() != nil || i > len(now) && f.woken() {
-			return
+			break
 		}
-		f.one(ctx, base, pr)
-		f.mu.Lock()
-		f.looked[pr.Number] = f.opts.Now()
-		f.mu.Unlock()
+		looks.Go(func() error {
+			f.one(ctx, base, pr)
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.looked[pr.Number] = f.opts.Now()
+			return nil
+		})
 	}
+	_ = looks.Wait() // what went wrong with one is said there
 }
+
+// atOnce is how many pull requests are looked at at once. What they would do is found out
+// of one after the other; it is the forge that is waited for, and a forge is not asked by
+// many at a time.
+const atOnce = 4
 
 // maxPast bounds how many pull requests are known that are not open any more.
 const maxPast = 200

@@ -2,14 +2,18 @@ package pulls
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairway-dev/fairway/pkg/forge"
+	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/object"
 )
 
@@ -90,5 +94,46 @@ func TestLookEndsWhenWoken(t *testing.T) {
 	f.Look(t.Context())
 	if !slices.ContainsFunc([]int{1, 2, 3}, func(n int) bool { return f.looked[n].After(before) }) || len(f.looked) != 3 {
 		t.Errorf("when nobody wakes it, %v were looked at", f.looked)
+	}
+}
+
+// slow is a forge that takes its time with statuses, and notes how many it is told at once.
+type slow struct {
+	listing
+	mu             sync.Mutex
+	told, now, top int
+}
+
+func (s *slow) SetStatus(context.Context, string, forge.Status) error {
+	s.mu.Lock()
+	s.now++
+	s.top, s.told = max(s.top, s.now), s.told+1
+	s.mu.Unlock()
+	time.Sleep(100 * time.Millisecond)
+	s.mu.Lock()
+	s.now--
+	s.mu.Unlock()
+	return nil
+}
+
+// TestSeveralAreToldAtOnce: while the forge takes its time with one pull request, the next
+// ones are looked at, and not all of them.
+func TestSeveralAreToldAtOnce(t *testing.T) {
+	store, err := git.OpenStore(t.TempDir(), git.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	there := &slow{listing: listing{open: map[int]forge.PullRequest{}}}
+	for n := range 3 * atOnce {
+		there.open[n+1] = forge.PullRequest{Number: n + 1, Head: forge.Head{Commit: strings.Repeat("a", 40)}}
+	}
+	f := NewFollower(Options{ // nothing can be fetched, which the forge is told of each
+		Forge: there, Base: standingAt{store: store}, Remote: git.Remote{URL: "http://127.0.0.1:1/none.git", Branch: "main"},
+		Ref: func(n int) string { return fmt.Sprint("pull/", n) }, Link: func(int) string { return "" }, Log: slog.New(slog.DiscardHandler),
+	})
+	f.Look(t.Context())
+	if there.told != 3*atOnce || there.top != atOnce {
+		t.Errorf("%d of %d were told, %d at once; want %d at once", there.told, 3*atOnce, there.top, atOnce)
 	}
 }

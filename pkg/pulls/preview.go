@@ -126,6 +126,8 @@ func (f *Follower) stage(ctx context.Context, rules *catalog.Previews, base git.
 
 // place puts a preview where it is brought about from, or takes it away.
 func (f *Follower) place(rules *catalog.Previews, now *Pull) {
+	f.placing.Lock()
+	defer f.placing.Unlock()
 	s, set := &now.stage, f.opts.Previews
 	why := cmp.Or(s.refused, s.leave.Refused)
 	if why == "" && len(s.made.Files) > 0 && f.full(rules, now.Number) {

@@ -1,12 +1,14 @@
 package forge_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/test/forge/contract"
@@ -147,5 +149,11 @@ func TestAnnotationsWithoutAnApp(t *testing.T) {
 	err := w.forge(t).(forge.Annotator).Annotate(t.Context(), w.open("topic", "x"), a)
 	if !errors.Is(err, forge.ErrNotFound) || !strings.Contains(err.Error(), "GitHub App") {
 		t.Errorf("without an App: %v", err)
+	}
+	w.breaks(contract.Always(http.StatusForbidden, "application/json", `{"message":"secondary rate limit"}`, "Retry-After", "600"))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := w.forge(t).(forge.Annotator).Annotate(ctx, 1, a); err == nil || errors.Is(err, forge.ErrNotFound) {
+		t.Errorf("asked too often: %v", err)
 	}
 }

@@ -44,9 +44,10 @@ func (r *Repo) annotate(ctx context.Context, a forge.Annotations) error {
 	return refused(r.below.Send(ctx, http.MethodPost, r.below.Path("check-runs"), checkRun(a, digest), nil))
 }
 
-// refused makes of a refusal that GitHub does not show this to our token.
+// refused makes of a refusal that GitHub does not show this to our token; that it was asked
+// too often is none.
 func refused(err error) error {
-	if rest.Status(err) == http.StatusForbidden {
+	if rest.Status(err) == http.StatusForbidden && !rest.Limited(err) {
 		return fmt.Errorf("%w: %w", forge.ErrNotFound, err)
 	}
 	return found(err)

@@ -50,6 +50,13 @@ func Status(err error) int {
 	return 0
 }
 
+// Limited reports whether an error is that of a server which was asked too often, and
+// takes it later.
+func Limited(err error) bool {
+	e := (*Error)(nil)
+	return errors.As(err, &e) && !e.Until.IsZero()
+}
+
 // Says tells whether the server's words in an error hold a text, in any case.
 func Says(err error, text string) bool {
 	e := (*Error)(nil)
