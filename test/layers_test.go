@@ -28,6 +28,7 @@ func bands() map[string]int {
 		"pkg/audit": 3, "pkg/metrics": 3, "pkg/render": 3, "pkg/plan": 3, "pkg/preview": 3,
 		"pkg/apply":      4,
 		"pkg/review":     4,
+		"pkg/fleet":      4,
 		"pkg/reconcile":  5,
 		"pkg/pulls":      6,
 		"pkg/api":        7,

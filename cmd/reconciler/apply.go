@@ -18,6 +18,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/plan"
@@ -96,7 +97,7 @@ func (a *app) apply(ctx context.Context, sel selector, to reach, rev, file, keys
 
 // allowed holds that no cluster is taken back to before what it was brought to, and
 // that whoever must sign did.
-func allowed(ctx context.Context, w *workspace, f *reconcile.Fleet, live map[string]*kube.Cluster, commit string) error {
+func allowed(ctx context.Context, w *workspace, f *fleet.Fleet, live map[string]*kube.Cluster, commit string) error {
 	store, err := git.OpenRepository(w.top)
 	if err != nil {
 		return err
@@ -139,7 +140,7 @@ func (a *app) confirmed(question string) bool {
 
 // carryOut applies plans one unit after the other, teams' and clusters' own
 // units first.
-func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]*kube.Cluster, set plan.Set, keys secret.Keyring, j *journal.Journal, ledger *audit.Ledger) error {
+func (a *app) carryOut(ctx context.Context, f *fleet.Fleet, live map[string]*kube.Cluster, set plan.Set, keys secret.Keyring, j *journal.Journal, ledger *audit.Ledger) error {
 	var errs []error
 	for _, own := range []bool{true, false} {
 		for _, p := range set.Plans {
@@ -161,7 +162,7 @@ func (a *app) carryOut(ctx context.Context, f *reconcile.Fleet, live map[string]
 	return errors.Join(errs...)
 }
 
-func shardOf(f *reconcile.Fleet, key catalog.UnitKey) string {
+func shardOf(f *fleet.Fleet, key catalog.UnitKey) string {
 	if key.OfCluster() {
 		return key.Environment + "." + key.Service
 	}

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/fairway-dev/fairway/pkg/capacity"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 )
 
 func newCapacity(a *app) *cobra.Command {
@@ -42,7 +42,7 @@ that more is requested all the time than may be.`,
 
 // capacityReport is what is written.
 type capacityReport struct {
-	Clusters []reconcile.ClusterCapacity `json:"clusters"`
+	Clusters []fleet.ClusterCapacity `json:"clusters"`
 	// Changes are the units that request something else than at the base.
 	Changes []capacityChange `json:"changes,omitempty"`
 }
@@ -84,10 +84,10 @@ func (a *app) capacity(ctx context.Context, rev, base, output string) error {
 	return nil
 }
 
-func capacityChanges(before, now *reconcile.Fleet) []capacityChange {
+func capacityChanges(before, now *fleet.Fleet) []capacityChange {
 	type place struct{ unit, class string }
 	sums := map[place]capacity.Demand{}
-	add := func(f *reconcile.Fleet, times int64) {
+	add := func(f *fleet.Fleet, times int64) {
 		for _, u := range f.Units("") {
 			for _, d := range u.Demand() {
 				at := place{u.Key.String(), d.Class}

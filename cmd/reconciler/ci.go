@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/pulls"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 func newCI(a *app) *cobra.Command {
@@ -124,10 +124,10 @@ func (a *app) report(ctx context.Context, c ci, base fixedBase, remote git.Remot
 	if err != nil {
 		return pulls.Pull{}, err
 	}
-	r := reviewer(reconcile.NewFleet(evaluator), evaluator, time.Now)
+	r := reviewer(fleet.New(evaluator), evaluator, time.Now)
 	r.InForce.Now = time.Now
 	r.InForce.On(r.Today())
-	if _, err := r.InForce.Advance(ctx, tree, reconcile.Before(base.store, base.rev.Commit)); err != nil {
+	if _, err := r.InForce.Advance(ctx, tree, fleet.Before(base.store, base.rev.Commit)); err != nil {
 		return pulls.Pull{}, fmt.Errorf("revision %s: %w", base.rev.Commit, err)
 	}
 	f, err := c.forge.follower(pulls.Options{Base: base, Reviewer: r, Remote: remote, Journal: unwritten{}, Log: log})

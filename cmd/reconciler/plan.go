@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/plan"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
 	"github.com/fairway-dev/fairway/pkg/render"
@@ -101,7 +102,7 @@ func (a *app) plan(ctx context.Context, sel selector, to reach, base, rev, at st
 		if err != nil {
 			return plan.Set{}, fmt.Errorf("revision %s: %w", base, err)
 		}
-		plans, err := reconcile.Compare(ctx, before, f, append(keysOf(sel.pick(f)), keysOf(sel.pick(before))...), commit)
+		plans, err := fleet.Compare(ctx, before, f, append(keysOf(sel.pick(f)), keysOf(sel.pick(before))...), commit)
 		return plan.Collect(baseCommit, commit, plans), err
 	}
 	live, err := to.dialAll(ctx, f, sel, nil)
@@ -123,7 +124,7 @@ func keysOf(units []*render.Unit) []catalog.UnitKey {
 
 // againstClusters plans for what is live. What a unit will change is read, to
 // be shown.
-func againstClusters(ctx context.Context, f *reconcile.Fleet, live map[string]*kube.Cluster, sel selector, commit string) ([]plan.Plan, error) {
+func againstClusters(ctx context.Context, f *fleet.Fleet, live map[string]*kube.Cluster, sel selector, commit string) ([]plan.Plan, error) {
 	var mu sync.Mutex
 	var plans []plan.Plan
 	var errs []error
@@ -167,7 +168,7 @@ func againstClusters(ctx context.Context, f *reconcile.Fleet, live map[string]*k
 
 // withhold takes the deletions on a cluster out of plans that together delete
 // more than may go without a word.
-func withhold(f *reconcile.Fleet, k *kube.Cluster, name string, plans []plan.Plan) error {
+func withhold(f *fleet.Fleet, k *kube.Cluster, name string, plans []plan.Plan) error {
 	ours := 0
 	owners, _ := k.Units().Members()
 	for unit := range owners {
@@ -183,7 +184,7 @@ func withhold(f *reconcile.Fleet, k *kube.Cluster, name string, plans []plan.Pla
 			pending = append(pending, p.Pending())
 		}
 	}
-	hold, _ := plan.Breaker(name, ours, pending, f.ClusterConsent(k, name))
+	hold, _ := plan.Breaker(name, ours, pending, f.ClusterConsent(k.UID(), name))
 	for i := range plans {
 		if hold != nil && plans[i].Unit.Cluster == name && plans[i].Undecided() {
 			plans[i].Withhold(hold)
@@ -192,8 +193,8 @@ func withhold(f *reconcile.Fleet, k *kube.Cluster, name string, plans []plan.Pla
 	return nil
 }
 
-func liveUnit(ctx context.Context, f *reconcile.Fleet, k *kube.Cluster, key catalog.UnitKey, u *render.Unit, commit string) (plan.Plan, error) {
-	d := f.Wanted(k, key, u, commit)
+func liveUnit(ctx context.Context, f *fleet.Fleet, k *kube.Cluster, key catalog.UnitKey, u *render.Unit, commit string) (plan.Plan, error) {
+	d := f.Wanted(k.UID(), key, u, commit)
 	gone := func(key catalog.UnitKey, _ string) (string, error) {
 		if reason, gone := f.Gone(key); gone {
 			return reason, nil
@@ -215,5 +216,5 @@ func liveUnit(ctx context.Context, f *reconcile.Fleet, k *kube.Cluster, key cata
 		d.Objects = b.Objects
 	}
 	g := reconcile.Look(ctx, k, key, d.Objects, true, nil)
-	return f.JudgePlan(ctx, plan.Compute(reconcile.Relate(f, k, gone, d, g.Live), g.Live))
+	return f.JudgePlan(ctx, plan.Compute(fleet.Relate(f, k, gone, d, g.Live), g.Live))
 }

@@ -7,10 +7,11 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"github.com/fairway-dev/fairway/pkg/catalog"
-	"github.com/fairway-dev/fairway/pkg/policy"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 	"github.com/spf13/cobra"
+
+	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/fleet"
+	"github.com/fairway-dev/fairway/pkg/policy"
 )
 
 // newPolicyAdmission prints what a cluster enforces by itself.
@@ -84,8 +85,8 @@ func (a *app) policyCost(ctx context.Context) error {
 	return a.printCosts(costs)
 }
 
-func (a *app) printCosts(costs []reconcile.PolicyCost) error {
-	slices.SortFunc(costs, func(x, y reconcile.PolicyCost) int {
+func (a *app) printCosts(costs []fleet.PolicyCost) error {
+	slices.SortFunc(costs, func(x, y fleet.PolicyCost) int {
 		return cmp.Or(cmp.Compare(y.PerUnit, x.PerUnit), cmp.Compare(x.Policy, y.Policy))
 	})
 	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)

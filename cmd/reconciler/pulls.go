@@ -8,10 +8,10 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/forge/connect"
 	"github.com/fairway-dev/fairway/pkg/preview"
 	"github.com/fairway-dev/fairway/pkg/pulls"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 // forgeSettings say where the pull requests are; none where kind is empty.
@@ -76,8 +76,8 @@ func (s forgeSettings) previews(owner string, c *cache.Cache) *preview.Set {
 }
 
 // reviewer makes what says what proposals would do, of the fleet in force.
-func reviewer(inForce *reconcile.Fleet, e *eval.Evaluator, now func() time.Time) *pulls.Reviewer {
-	r := &pulls.Reviewer{InForce: inForce, Trial: reconcile.NewFleet(e)}
+func reviewer(inForce *fleet.Fleet, e *eval.Evaluator, now func() time.Time) *pulls.Reviewer {
+	r := &pulls.Reviewer{InForce: inForce, Trial: fleet.New(e)}
 	r.Trial.Now = now
 	r.Today = func() string { return now().UTC().Format(time.DateOnly) }
 	return r

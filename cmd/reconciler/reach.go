@@ -10,7 +10,7 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/tenancy"
 )
 
@@ -46,7 +46,7 @@ func (n *systemNamespace) Set(text string) error {
 }
 
 // dialAll reaches the clusters that the selected units are on.
-func (r reach) dialAll(ctx context.Context, f *reconcile.Fleet, sel selector, ledger cluster.Ledger) (map[string]*kube.Cluster, error) {
+func (r reach) dialAll(ctx context.Context, f *fleet.Fleet, sel selector, ledger cluster.Ledger) (map[string]*kube.Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	live := map[string]*kube.Cluster{}

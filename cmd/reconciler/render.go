@@ -17,8 +17,8 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/diag"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/object"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 	"github.com/fairway-dev/fairway/pkg/render"
 )
 
@@ -38,7 +38,7 @@ func (s *selector) matches(key catalog.UnitKey, team string) bool {
 }
 
 // pick lists the fleet's units that match, sorted.
-func (s *selector) pick(f *reconcile.Fleet) []*render.Unit {
+func (s *selector) pick(f *fleet.Fleet) []*render.Unit {
 	units := slices.DeleteFunc(f.Units(""), func(u *render.Unit) bool { return !s.matches(u.Key, u.Team) })
 	slices.SortFunc(units, func(a, b *render.Unit) int { return strings.Compare(a.Key.String(), b.Key.String()) })
 	return units

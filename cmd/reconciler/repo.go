@@ -15,10 +15,10 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/git/folder"
 	"github.com/fairway-dev/fairway/pkg/policy"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 // workspace is the repository a command works on, and the engine to judge it with.
@@ -105,7 +105,7 @@ func (w *workspace) tree(rev string) (tree *git.Tree, commit string, history eva
 		return nil, "", nil, err
 	}
 	tree, err = store.Tree(r.Commit)
-	return tree, r.Commit.String(), reconcile.Before(store, r.Commit), err
+	return tree, r.Commit.String(), fleet.Before(store, r.Commit), err
 }
 
 // sinceHead is the history of the working tree: HEAD and what is before it.
@@ -127,23 +127,23 @@ func (w *workspace) sinceHead(store *git.Store) eval.History {
 }
 
 // fleet evaluates the working tree for "", or a revision.
-func (w *workspace) fleet(ctx context.Context, rev string) (*reconcile.Fleet, reconcile.Change, string, error) {
+func (w *workspace) fleet(ctx context.Context, rev string) (*fleet.Fleet, fleet.Change, string, error) {
 	tree, commit, history, err := w.tree(rev)
 	if err != nil {
-		return nil, reconcile.Change{}, "", err
+		return nil, fleet.Change{}, "", err
 	}
 	bad, err := tree.Check(git.Limits{})
 	if err != nil {
-		return nil, reconcile.Change{}, "", err
+		return nil, fleet.Change{}, "", err
 	}
 	if len(bad) > 0 {
 		var errs []error
 		for _, b := range bad {
 			errs = append(errs, errors.New(b.String()))
 		}
-		return nil, reconcile.Change{}, "", fmt.Errorf("names that can be mistaken for others: %w", errors.Join(errs...))
+		return nil, fleet.Change{}, "", fmt.Errorf("names that can be mistaken for others: %w", errors.Join(errs...))
 	}
-	f := reconcile.NewFleet(w.evaluator)
+	f := fleet.New(w.evaluator)
 	f.On(w.today)
 	f.Now = w.now
 	change, err := f.Advance(ctx, tree, history)

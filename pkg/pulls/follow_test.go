@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/git/githttp"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/object"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 // told is a forge with one pull request, which notes the states of statuses that it is
@@ -93,7 +93,7 @@ func TestBaseInForceIsNotTheOneToldOf(t *testing.T) {
 	e := &eval.Evaluator{}
 	f := NewFollower(Options{
 		Forge: told, Base: standingAt{store, base}, Remote: git.Remote{URL: server.URL + "/platform.git", Branch: "main"},
-		Reviewer: &Reviewer{InForce: reconcile.NewFleet(e), Trial: reconcile.NewFleet(e)}, // in force is nothing yet
+		Reviewer: &Reviewer{InForce: fleet.New(e), Trial: fleet.New(e)}, // in force is nothing yet
 		Ref:      func(int) string { return "proposed" }, Link: func(int) string { return "" }, Journal: silent{}, Log: slog.New(slog.DiscardHandler),
 	})
 	f.Look(t.Context())

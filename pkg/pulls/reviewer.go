@@ -11,9 +11,9 @@ import (
 	"github.com/fairway-dev/fairway/pkg/capacity"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/git/compose"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 	"github.com/fairway-dev/fairway/pkg/review"
 )
 
@@ -23,9 +23,9 @@ import (
 // use; one proposal is looked at at a time.
 type Reviewer struct {
 	// InForce is the fleet that stands for the base.
-	InForce *reconcile.Fleet
+	InForce *fleet.Fleet
 	// Trial is brought to proposals. It has the same evaluator, day and clock.
-	Trial *reconcile.Fleet
+	Trial *fleet.Fleet
 	// Today is the day policies are decided on; nil leaves the trial's.
 	Today func() string
 
@@ -53,7 +53,7 @@ func Open(store *git.Store, base, head git.Revision) (Proposal, error) {
 		if !visit(p.BaseTree) {
 			return nil
 		}
-		return reconcile.Before(store, base.Commit)(dir, visit)
+		return fleet.Before(store, base.Commit)(dir, visit)
 	}
 	for _, side := range []struct {
 		tree   **git.Tree
@@ -133,7 +133,7 @@ func (r *Reviewer) review(ctx context.Context, p Proposal, fill func(in *review.
 
 // fill plans from a fleet that is at the base to the trial, which it brings to the merged
 // tree.
-func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, before *reconcile.Fleet, in *review.Input) error {
+func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, before *fleet.Fleet, in *review.Input) error {
 	generation := before.Generation()
 	if same, err := alike(before.Tree(), p.BaseTree); err != nil || !same {
 		return errors.Join(err, errMoved)
@@ -155,7 +155,7 @@ func (r *Reviewer) fill(ctx context.Context, p Proposal, merged *git.Tree, befor
 		_, preview := catalog.PreviewOf(key.Environment) // they follow, and are nobody's to approve
 		return preview
 	})
-	if in.Plans, err = reconcile.Compare(ctx, before, r.Trial, keys, in.Head); err != nil {
+	if in.Plans, err = fleet.Compare(ctx, before, r.Trial, keys, in.Head); err != nil {
 		return err
 	}
 	r.describe(keys, before, in)
@@ -175,10 +175,10 @@ func alike(a, b *git.Tree) (bool, error) {
 }
 
 // describe adds what plans do not say of units: whose they are, and what they cost.
-func (r *Reviewer) describe(keys []catalog.UnitKey, before *reconcile.Fleet, in *review.Input) {
+func (r *Reviewer) describe(keys []catalog.UnitKey, before *fleet.Fleet, in *review.Input) {
 	in.Ranks, in.Teams, in.Costs = map[string]int{}, map[catalog.UnitKey]string{}, map[catalog.UnitKey]review.Cost{}
 	for _, side := range []struct {
-		fleet *reconcile.Fleet
+		fleet *fleet.Fleet
 		costs func(*review.Cost) *float64
 	}{
 		{before, func(c *review.Cost) *float64 { return &c.Before }},

@@ -10,10 +10,10 @@ import (
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git/compose"
 	"github.com/fairway-dev/fairway/pkg/git/folder"
 	"github.com/fairway-dev/fairway/pkg/pulls"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 	"github.com/fairway-dev/fairway/pkg/render"
 )
 
@@ -28,7 +28,7 @@ func TestBaseMoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &pulls.Reviewer{InForce: reconcile.NewFleet(&eval.Evaluator{}), Trial: reconcile.NewFleet(&eval.Evaluator{})}
+	r := &pulls.Reviewer{InForce: fleet.New(&eval.Evaluator{}), Trial: fleet.New(&eval.Evaluator{})}
 	_, err = r.Review(context.Background(), pulls.Proposal{BaseTree: tree, HeadTree: tree, AncestorTree: tree})
 	if err == nil || !strings.Contains(err.Error(), "the base moved meanwhile") {
 		t.Errorf("it says %v", err)
@@ -60,7 +60,7 @@ func TestTrialIsNotKept(t *testing.T) {
 	pool := eval.NewPool("", 2)
 	t.Cleanup(func() { pool.Close(); _ = results.Close() })
 	e := &eval.Evaluator{Pool: pool, Cache: results, Engine: "test"}
-	r := &pulls.Reviewer{InForce: reconcile.NewFleet(e), Trial: reconcile.NewFleet(e)}
+	r := &pulls.Reviewer{InForce: fleet.New(e), Trial: fleet.New(e)}
 	if _, err := r.InForce.Advance(t.Context(), base, nil); err != nil {
 		t.Fatal(err)
 	}

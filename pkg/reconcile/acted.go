@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
 )
 
@@ -25,7 +26,7 @@ func (d *Daemon) acted(key catalog.UnitKey, now, then git.Hash) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if still, err := released(tree, key); err != nil || still {
+	if still, err := fleet.Released(tree, key); err != nil || still {
 		return false, err
 	}
 	had, err := d.lastReleased(key, now)
@@ -37,7 +38,7 @@ func (d *Daemon) lastReleased(key catalog.UnitKey, before git.Hash) (*git.Tree, 
 	var found *git.Tree
 	var failed error
 	err := d.copy().Versions(before, "environments/"+key.Environment, func(tree *git.Tree) bool {
-		had, err := released(tree, key)
+		had, err := fleet.Released(tree, key)
 		if had {
 			found = tree
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/plan"
 )
@@ -49,7 +50,7 @@ func (l *loop) countedHold(ctx context.Context, live Live, goal target) (*plan.H
 	if l.fleet.Generation() != goal.generation {
 		return nil, errMoving
 	}
-	hold, agreed := plan.Breaker(l.name, ours, all, l.fleet.ClusterConsent(live, l.name))
+	hold, agreed := plan.Breaker(l.name, ours, all, l.fleet.ClusterConsent(live.UID(), l.name))
 	if agreed {
 		if err := condemnAll(ctx, live, all); err != nil {
 			return nil, err
@@ -57,13 +58,6 @@ func (l *loop) countedHold(ctx context.Context, live Live, goal target) (*plan.H
 	}
 	l.census.live, l.census.target, l.census.hold = live, goal, hold
 	return hold, nil
-}
-
-// ClusterConsent is what was agreed to for a whole cluster.
-func (f *Fleet) ClusterConsent(live Live, name string) plan.Consent {
-	f.published.RLock()
-	defer f.published.RUnlock()
-	return f.clusterConsent(live, name)
 }
 
 // pending lists what every unit of the cluster is about to delete, and counts
@@ -121,7 +115,7 @@ func (l *loop) pendingOf(ctx context.Context, live Live, key catalog.UnitKey, ow
 	if len(rest) == 0 {
 		return plan.Pending{}, false
 	}
-	d := l.fleet.Wanted(live, key, want, goal.revision)
+	d := l.fleet.Wanted(live.UID(), key, want, goal.revision)
 	if want == nil {
 		reason, err := l.removal(key, live.Recorded(key.String()))
 		if err != nil {
@@ -137,7 +131,7 @@ func (l *loop) pendingOf(ctx context.Context, live Live, key catalog.UnitKey, ow
 		}
 	}
 	view := plan.Live{Objects: object.Known(seen), Inventory: object.Known(rest)}
-	d = Relate(l.fleet, live, l.removal, d, view)
+	d = fleet.Relate(l.fleet, live, l.removal, d, view)
 	view.Inventory = object.Known(owned) // budgets are shares of all of it
 	return plan.PendingOf(d, declares, want != nil && want.Objects == 0, view)
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/audit"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
@@ -73,7 +74,7 @@ type Options struct {
 // Daemon follows a branch and keeps clusters equal to it.
 type Daemon struct {
 	opts   Options
-	fleet  *Fleet
+	fleet  *fleet.Fleet
 	wake   chan struct{}
 	again  unsettled // used by Run alone
 	seen   git.Hash  // the newest revision that was told of; used by Run alone
@@ -106,7 +107,7 @@ func New(o Options) *Daemon {
 	o.Parallel = cmp.Or(o.Parallel, 8)
 	o.Note = cmp.Or(o.Note, 10*time.Second)
 	d := &Daemon{
-		opts: o, store: o.Store, fleet: NewFleet(o.Evaluator), wake: make(chan struct{}, 1),
+		opts: o, store: o.Store, fleet: fleet.New(o.Evaluator), wake: make(chan struct{}, 1),
 		loops: map[string]*loop{}, ends: map[string]context.CancelFunc{},
 		source: status.Source{URL: o.Remote.URL, Branch: o.Remote.Branch},
 	}
@@ -248,7 +249,7 @@ func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 	}
 	d.fleet.On(d.today())
 	version := d.besides()
-	change, err := d.fleet.Advance(ctx, tree, Before(d.copy(), rev.Commit))
+	change, err := d.fleet.Advance(ctx, tree, fleet.Before(d.copy(), rev.Commit))
 	if err != nil {
 		return fmt.Errorf("revision %s: %w", rev.Commit, err)
 	}
@@ -272,16 +273,8 @@ func (d *Daemon) adopt(ctx context.Context, rev git.Revision) error {
 // today is the day policies are decided on: the only thing they know of time.
 func (d *Daemon) today() string { return d.opts.Now().UTC().Format(time.DateOnly) }
 
-// Before is the history of a commit: the versions of a folder in the commits
-// before it.
-func Before(store *git.Store, commit git.Hash) eval.History {
-	return func(dir string, visit func(*git.Tree) bool) error {
-		return store.Versions(commit, dir, visit)
-	}
-}
-
 // announce says what a revision is, after the clusters have been told.
-func (d *Daemon) announce(rev git.Revision, change Change, took time.Duration) {
+func (d *Daemon) announce(rev git.Revision, change fleet.Change, took time.Duration) {
 	d.slept(change, rev.Commit.String())
 	verdict := d.fleet.Verdict().Short()
 	diags := d.fleet.Diags()
@@ -446,4 +439,4 @@ func (d *Daemon) Source() status.Source {
 }
 
 // Fleet is what should be, for those who only read.
-func (d *Daemon) Fleet() *Fleet { return d.fleet }
+func (d *Daemon) Fleet() *fleet.Fleet { return d.fleet }

@@ -165,3 +165,13 @@ func KindsOf(objects []object.Object) []kube.Kind {
 	}
 	return slices.Collect(maps.Keys(seen))
 }
+
+// entriesOf are an inventory's objects as they would be seen if all were there
+// and as they were left: what an index that cannot answer stands for.
+func entriesOf(unit string, owned map[object.ID]cluster.Owned) map[object.ID]plan.Seen {
+	out := make(map[object.ID]plan.Seen, len(owned))
+	for id, o := range owned {
+		out[id] = plan.Seen{Entry: cluster.Entry{UID: o.UID, Unit: unit}}
+	}
+	return out
+}

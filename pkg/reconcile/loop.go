@@ -14,6 +14,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster"
 	"github.com/fairway-dev/fairway/pkg/cluster/kube"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/metrics"
 	"github.com/fairway-dev/fairway/pkg/plan"
@@ -28,8 +29,8 @@ type loop struct {
 	name    string
 	connect func(ctx context.Context) (Live, error)
 	lead    func(ctx context.Context) (context.Context, func(), error)
-	fleet   *Fleet
-	removal Removal
+	fleet   *fleet.Fleet
+	removal fleet.Removal
 	twin    func(ctx context.Context, removed catalog.UnitKey, recorded string) (*plan.Hold, error)
 	journal Journal
 	ledger  *audit.Ledger

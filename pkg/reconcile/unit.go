@@ -11,6 +11,7 @@ import (
 	"github.com/fairway-dev/fairway/pkg/apply"
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/cluster"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/object"
 	"github.com/fairway-dev/fairway/pkg/plan"
@@ -30,7 +31,7 @@ func (l *loop) reconcile(ctx context.Context, live Live, key catalog.UnitKey, se
 		u.want = want
 	}
 	if want != nil {
-		u.status.Team, u.status.Source = want.Team, proposedFile(key.Environment, want.Source)
+		u.status.Team, u.status.Source = want.Team, fleet.Proposed(key.Environment, want.Source)
 	}
 	l.mu.Unlock()
 	if want == nil && l.forgotten(live, key) {
@@ -107,7 +108,7 @@ func deletes(p plan.Plan) bool {
 // desired says what should be of a unit. A unit that nothing declares is
 // removed only where Git proves that its declaration was.
 func (l *loop) desired(ctx context.Context, live Live, key catalog.UnitKey, want *render.Unit, revision string) (plan.Desired, error) {
-	d := l.fleet.Wanted(live, key, want, revision)
+	d := l.fleet.Wanted(live.UID(), key, want, revision)
 	if want == nil {
 		reason, err := l.removal(key, live.Recorded(key.String()))
 		if d.Removed = reason; err == nil {
@@ -145,7 +146,7 @@ func (l *loop) plan(ctx context.Context, live Live, d plan.Desired, seen *survey
 	if found, known := g.Objects.Members(); known {
 		l.remember(d.Unit, found)
 	}
-	p, err := l.fleet.JudgePlan(ctx, plan.Compute(Relate(l.fleet, live, l.removal, d, g.Live), g.Live))
+	p, err := l.fleet.JudgePlan(ctx, plan.Compute(fleet.Relate(l.fleet, live, l.removal, d, g.Live), g.Live))
 	if err != nil {
 		return p, err
 	}

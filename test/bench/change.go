@@ -12,8 +12,8 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/cache"
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	gitstore "github.com/fairway-dev/fairway/pkg/git"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 // changed is what one size of fleet gave.
@@ -84,12 +84,12 @@ func (b *bench) changeIn(ctx context.Context, services int) (changed, error) {
 // line is the daemon's work on a revision, without a cluster.
 type line struct {
 	store *gitstore.Store
-	fleet *reconcile.Fleet
+	fleet *fleet.Fleet
 	eval  *eval.Evaluator
 	tip   gitstore.Hash
 }
 
-func (b *bench) open(ctx context.Context, f *fleet) (*line, error) {
+func (b *bench) open(ctx context.Context, f *generated) (*line, error) {
 	dir := filepath.Join(b.work, fmt.Sprintf("store-%d", f.services))
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (b *bench) open(ctx context.Context, f *fleet) (*line, error) {
 		return nil, err
 	}
 	e := &eval.Evaluator{Pool: eval.NewPool("", runtime.GOMAXPROCS(0)), Cache: results, Engine: b.engine}
-	return &line{store: store, fleet: reconcile.NewFleet(e), eval: e, tip: rev.Commit}, nil
+	return &line{store: store, fleet: fleet.New(e), eval: e, tip: rev.Commit}, nil
 }
 
 func (l *line) close() error {
@@ -119,16 +119,16 @@ func (l *line) close() error {
 }
 
 // advance does what the daemon does with a new revision.
-func (l *line) advance(ctx context.Context) (reconcile.Change, time.Duration, error) {
+func (l *line) advance(ctx context.Context) (fleet.Change, time.Duration, error) {
 	start := time.Now()
 	tree, err := l.store.Tree(l.tip)
 	if err != nil {
-		return reconcile.Change{}, 0, err
+		return fleet.Change{}, 0, err
 	}
 	if bad, err := tree.Check(gitstore.Limits{}); err != nil || len(bad) > 0 {
-		return reconcile.Change{}, 0, errors.Join(err, fmt.Errorf("%d bad names", len(bad)))
+		return fleet.Change{}, 0, errors.Join(err, fmt.Errorf("%d bad names", len(bad)))
 	}
-	change, err := l.fleet.Advance(ctx, tree, reconcile.Before(l.store, l.tip))
+	change, err := l.fleet.Advance(ctx, tree, fleet.Before(l.store, l.tip))
 	l.fleet.Verdict()
 	return change, time.Since(start), err
 }
@@ -139,7 +139,7 @@ func (l *line) commit(ctx context.Context, files map[string][]byte) (err error) 
 	return err
 }
 
-func (b *bench) inDaemon(ctx context.Context, f *fleet, c *changed) error {
+func (b *bench) inDaemon(ctx context.Context, f *generated, c *changed) error {
 	l, err := b.open(ctx, f)
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func (b *bench) inDaemon(ctx context.Context, f *fleet, c *changed) error {
 }
 
 // byCommand edits a service in the working tree and vets it.
-func (b *bench) byCommand(ctx context.Context, f *fleet, c *changed) error {
+func (b *bench) byCommand(ctx context.Context, f *generated, c *changed) error {
 	cacheHome, err := b.fresh(fmt.Sprintf("cache-change-%d", f.services))
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ type forge struct {
 	tip       gitstore.Hash
 }
 
-func (b *bench) startForge(ctx context.Context, f *fleet) (*forge, error) {
+func (b *bench) startForge(ctx context.Context, f *generated) (*forge, error) {
 	root, err := b.fresh("forge")
 	if err != nil {
 		return nil, err

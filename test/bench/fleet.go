@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// fleet is a generated platform repository: the real schema and golden paths,
+// generated is a platform repository: the real schema and golden paths,
 // and so many services of teams of a hundred, all released in one environment
 // on one cluster.
-type fleet struct {
+type generated struct {
 	dir      string
 	services int
 }
@@ -34,8 +34,8 @@ func releaseIn(env string, i int) string {
 
 // generate writes a fleet as a Git repository with a working tree. All is
 // released in the environment of the benchmark, and in those named as well.
-func generate(ctx context.Context, top, dir string, services int, more ...string) (*fleet, error) {
-	f := &fleet{dir: dir, services: services}
+func generate(ctx context.Context, top, dir string, services int, more ...string) (*generated, error) {
+	f := &generated{dir: dir, services: services}
 	if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
 		return f, nil
 	}
@@ -74,7 +74,7 @@ func generate(ctx context.Context, top, dir string, services int, more ...string
 }
 
 // platform copies what everything is written against.
-func (f *fleet) platform(top string) error {
+func (f *generated) platform(top string) error {
 	for _, root := range []string{"cue.mod", "schema", "platform"} {
 		if err := os.CopyFS(filepath.Join(f.dir, root), os.DirFS(filepath.Join(top, root))); err != nil {
 			return fmt.Errorf("copy the platform: %w", err)

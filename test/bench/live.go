@@ -17,7 +17,7 @@ import (
 // live is one fleet on a real control plane.
 type live struct {
 	*bench
-	fleet   *fleet
+	fleet   *generated
 	objects []owned // teams' own first, as namespaces are among them
 	units   int
 	data    string

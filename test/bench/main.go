@@ -132,7 +132,7 @@ func (b *bench) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) fleet(ctx context.Context, services int) (*fleet, error) {
+func (b *bench) fleet(ctx context.Context, services int) (*generated, error) {
 	return generate(ctx, b.top, filepath.Join(b.work, fmt.Sprintf("fleet-%d", services)), services)
 }
 

@@ -102,7 +102,7 @@ func (b *bench) pathFleet(ctx context.Context, path, text string, services int) 
 	if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
 		return dir, nil
 	}
-	f := &fleet{dir: dir, services: services}
+	f := &generated{dir: dir, services: services}
 	if err := f.platform(b.top); err != nil {
 		return "", err
 	}

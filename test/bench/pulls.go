@@ -167,7 +167,7 @@ func (b *bench) pullsWith(ctx context.Context, services int) (*section, error) {
 
 // reviewing is a daemon that reviews the pull requests of a real forge.
 type reviewing struct {
-	fleet   *fleet
+	fleet   *generated
 	forge   *gitealab.Server
 	between *between
 	cmd     *exec.Cmd
@@ -176,7 +176,7 @@ type reviewing struct {
 
 const pullsRepository = gitealab.Admin + "/platform"
 
-func (b *bench) reviewing(ctx context.Context, f *fleet) (*reviewing, error) {
+func (b *bench) reviewing(ctx context.Context, f *generated) (*reviewing, error) {
 	root, err := b.fresh("pulls")
 	if err != nil {
 		return nil, err

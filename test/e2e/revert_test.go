@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 // TestRevert: git revert gives the bytes that were before, the objects that
@@ -50,13 +50,13 @@ func (w *world) rendered(rev string) map[string]string {
 	}
 	pool := eval.NewPool("", 1)
 	defer pool.Close()
-	fleet := reconcile.NewFleet(&eval.Evaluator{Pool: pool, Engine: "e2e"})
-	if _, err := fleet.Advance(w.t.Context(), tree, reconcile.Before(store, at.Commit)); err != nil {
+	f := fleet.New(&eval.Evaluator{Pool: pool, Engine: "e2e"})
+	if _, err := f.Advance(w.t.Context(), tree, fleet.Before(store, at.Commit)); err != nil {
 		w.t.Fatal(err)
 	}
 	out := map[string]string{}
-	for _, u := range fleet.Units("") {
-		bundle, err := fleet.Bundle(w.t.Context(), u)
+	for _, u := range f.Units("") {
+		bundle, err := f.Bundle(w.t.Context(), u)
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -28,8 +28,8 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git/folder"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 const list = "test/evaluator/digests.txt"
@@ -107,7 +107,7 @@ func render(ctx context.Context, name, top string, into map[string]rendered) err
 	}
 	pool := eval.NewPool("", 2)
 	defer pool.Close()
-	fleet := reconcile.NewFleet(&eval.Evaluator{Pool: pool, Engine: "any"})
+	fleet := fleet.New(&eval.Evaluator{Pool: pool, Engine: "any"})
 	if _, err := fleet.Advance(ctx, tree, nil); err != nil {
 		return err
 	}

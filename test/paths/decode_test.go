@@ -10,8 +10,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/object"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 // misread says what Kubernetes' own types cannot read of an object: a field they do
@@ -102,7 +102,7 @@ type unit struct {
 func example(t *testing.T, pool *eval.Pool) []unit {
 	t.Helper()
 	tree := opened(t, "../..")
-	fleet := reconcile.NewFleet(&eval.Evaluator{Pool: pool, Engine: "test"})
+	fleet := fleet.New(&eval.Evaluator{Pool: pool, Engine: "test"})
 	if _, err := fleet.Advance(context.Background(), tree, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -16,9 +16,9 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/object"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 // fieldCase says one field.
@@ -82,7 +82,7 @@ func fieldOf(name string) string {
 type fieldCompany struct {
 	tree  *git.Tree
 	base  map[string]string
-	fleet *reconcile.Fleet
+	fleet *fleet.Fleet
 	eval  *eval.Evaluator
 	// made are all objects that came of what was said, each once.
 	made map[string]object.Object
@@ -117,7 +117,7 @@ func newFieldCompany(t *testing.T, pool *eval.Pool) *fieldCompany {
 			t.Fatal(err)
 		}
 	}
-	c.tree, c.fleet = opened(t, dir), reconcile.NewFleet(c.eval)
+	c.tree, c.fleet = opened(t, dir), fleet.New(c.eval)
 	c.fleet.Now = func() time.Time { return time.Date(2026, 12, 1, 22, 0, 0, 0, time.UTC) }
 	return c
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 const overlays = "overlays.txtar"
@@ -46,7 +46,7 @@ func TestOverlays(t *testing.T) {
 	defer pool.Close()
 	evaluator := &eval.Evaluator{Pool: pool, Engine: "test"}
 	everyOverlayField(t, evaluator, tree, names)
-	fleet := reconcile.NewFleet(evaluator)
+	fleet := fleet.New(evaluator)
 	if _, err := fleet.Advance(t.Context(), tree, nil); err != nil {
 		t.Fatal(err)
 	}

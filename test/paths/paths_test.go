@@ -41,11 +41,11 @@ import (
 	"github.com/fairway-dev/fairway/pkg/diag/format"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/git/compose"
 	"github.com/fairway-dev/fairway/pkg/git/folder"
 	"github.com/fairway-dev/fairway/pkg/object"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 var update = flag.Bool("update", false, "write the wanted outputs anew")
@@ -209,7 +209,7 @@ func company(t *testing.T, more map[string]string) string {
 func (b *bench) render(t *testing.T, given map[string]string) string {
 	t.Helper()
 	tree := with(t, b.company, filesOf(given))
-	fleet := reconcile.NewFleet(b.eval)
+	fleet := fleet.New(b.eval)
 	if at := strings.TrimSpace(given["at"]); at != "" {
 		moment, err := time.Parse(time.RFC3339, at)
 		if err != nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/eval"
 	"github.com/fairway-dev/fairway/pkg/eval/worker"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/git/folder"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 var update = flag.Bool("update", false, "write what policies say anew")
@@ -89,7 +89,7 @@ func TestExamples(t *testing.T) {
 // judging twice as dear.
 func TestCost(t *testing.T) {
 	tree, e := company(t)
-	f := reconcile.NewFleet(e)
+	f := fleet.New(e)
 	if _, err := f.Advance(context.Background(), tree, nil); err != nil {
 		t.Fatal(err)
 	}

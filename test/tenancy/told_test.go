@@ -10,9 +10,9 @@ import (
 
 	"github.com/fairway-dev/fairway/pkg/diag"
 	"github.com/fairway-dev/fairway/pkg/eval"
+	"github.com/fairway-dev/fairway/pkg/fleet"
 	"github.com/fairway-dev/fairway/pkg/git/compose"
 	"github.com/fairway-dev/fairway/pkg/git/folder"
-	"github.com/fairway-dev/fairway/pkg/reconcile"
 )
 
 // hush is in everything that the other team writes and that is nobody else's.
@@ -66,7 +66,7 @@ func TestNoMistakeTellsOfOthers(t *testing.T) {
 
 // others is a fleet in which the other team has its service.
 type others struct {
-	fleet *reconcile.Fleet
+	fleet *fleet.Fleet
 	base  map[string]string
 }
 
@@ -74,7 +74,7 @@ func newOthers(t *testing.T) *others {
 	t.Helper()
 	pool := eval.NewPool("", 2)
 	t.Cleanup(pool.Close)
-	o := &others{fleet: reconcile.NewFleet(&eval.Evaluator{Pool: pool, Engine: "test"})}
+	o := &others{fleet: fleet.New(&eval.Evaluator{Pool: pool, Engine: "test"})}
 	o.base = map[string]string{
 		"teams/payments/ledger/service.cue":         theirs,
 		"environments/dev/releases/shop/basket.cue": "package releases\n\nimport \"fairway.dev/schema\"\n\nbasket: schema.#Release & {image: tag: \"1.0.0\"}\n",

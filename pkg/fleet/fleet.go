@@ -1,4 +1,7 @@
-package reconcile
+// Package fleet is everything that should be, at one tree: from a revision to the units
+// of every cluster, what is wrong with them, and how they stand to each other and to what
+// clusters have. It asks no cluster and waits for nobody.
+package fleet
 
 import (
 	"context"
@@ -54,8 +57,8 @@ type Fleet struct {
 	phases      map[string]Phase // by environment; those that never sleep are not in it
 }
 
-// NewFleet is the fleet of an empty tree.
-func NewFleet(e *eval.Evaluator) *Fleet {
+// New is the fleet of an empty tree.
+func New(e *eval.Evaluator) *Fleet {
 	return &Fleet{
 		evaluator: e, renderer: &render.Renderer{Evaluator: e},
 		declared: eval.NewState(), units: render.NewState(),
@@ -67,7 +70,7 @@ func NewFleet(e *eval.Evaluator) *Fleet {
 // Aside is a fleet of nothing yet that evaluates as this one does, and of which nothing
 // is kept.
 func (f *Fleet) Aside() *Fleet {
-	aside := NewFleet(f.evaluator)
+	aside := New(f.evaluator)
 	aside.Now, aside.Fleeting = f.Now, true
 	return aside
 }
@@ -356,4 +359,12 @@ func (f *Fleet) moved(key catalog.UnitKey) (string, bool) {
 		return "", false
 	}
 	return fmt.Sprintf("service %s does not run in the region %s any more", key.Service, at.Region), true
+}
+
+// Before is the history of a commit: the versions of a folder in the commits
+// before it.
+func Before(store *git.Store, commit git.Hash) eval.History {
+	return func(dir string, visit func(*git.Tree) bool) error {
+		return store.Versions(commit, dir, visit)
+	}
 }
