@@ -29,7 +29,7 @@ func main() {
 	defer stop()
 	b := &bench{}
 	var only, services, live, out string
-	flag.StringVar(&only, "only", "vet,paths,change,live,pulls", "benchmarks to run: vet, paths, change, live, pulls")
+	flag.StringVar(&only, "only", "vet,paths,change,live,pulls,previews", "benchmarks to run: vet, paths, change, live, pulls, previews")
 	flag.StringVar(&services, "services", "10,100,1000,10000", "sizes of the fleets without a cluster")
 	flag.StringVar(&live, "live", "100,1000", "sizes of the fleets on a real control plane")
 	flag.IntVar(&b.rounds, "rounds", 3, "repetitions of what is run as a whole")
@@ -79,7 +79,7 @@ func (b *bench) run(ctx context.Context, only []string, out string) error {
 	for _, one := range []struct {
 		name string
 		run  func(context.Context) ([]*section, error)
-	}{{"vet", b.vet}, {"paths", b.paths}, {"change", b.change}, {"live", b.onPlane}, {"pulls", b.pulls}} {
+	}{{"vet", b.vet}, {"paths", b.paths}, {"change", b.change}, {"live", b.onPlane}, {"pulls", b.pulls}, {"previews", b.previews}} {
 		if !slices.Contains(only, one.name) {
 			continue
 		}

@@ -36,7 +36,7 @@ type plane struct {
 	audit *audit
 }
 
-func (b *bench) startPlane(ctx context.Context) (*plane, error) {
+func (b *bench) startPlane(ctx context.Context, more ...string) (*plane, error) {
 	lab, err := labtest.Binary()
 	if err != nil {
 		return nil, err
@@ -46,7 +46,8 @@ func (b *bench) startPlane(ctx context.Context) (*plane, error) {
 		return nil, err
 	}
 	p := &plane{dir: dir, audit: &audit{file: filepath.Join(dir, "audit.log")}}
-	p.cmd = exec.CommandContext(ctx, lab, "plane", "--name", clusterName, "--dir", dir, "--nodes", "0", "--audit", "--until-stdin-closes")
+	args := append([]string{"plane", "--name", clusterName, "--dir", dir, "--nodes", "0", "--audit", "--until-stdin-closes"}, more...)
+	p.cmd = exec.CommandContext(ctx, lab, args...)
 	p.cmd.Stderr = os.Stderr
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -94,6 +95,10 @@ type event struct {
 	ResponseStatus struct {
 		Code int `json:"code"`
 	} `json:"responseStatus"`
+	Impersonated struct {
+		Username string `json:"username"`
+	} `json:"impersonatedUser"`
+	Body json.RawMessage `json:"requestObject"` // where the plane takes bodies down
 }
 
 func (e event) took() time.Duration { return e.Done.Sub(e.Received) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,7 +139,7 @@ func (b *bench) pullsWith(ctx context.Context, services int) (*section, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := b.reviewing(ctx, f)
+	w, err := b.reviewing(ctx, f, "")
 	if err != nil {
 		return nil, err
 	}
@@ -172,16 +173,21 @@ type reviewing struct {
 	between *between
 	cmd     *exec.Cmd
 	clone   string
+	address string // the daemon's
+
+	kubeconfig string
 }
 
 const pullsRepository = gitealab.Admin + "/platform"
 
-func (b *bench) reviewing(ctx context.Context, f *generated) (*reviewing, error) {
+// reviewing starts one. Without a kubeconfig its clusters are nowhere: what a pull request
+// is told asks none.
+func (b *bench) reviewing(ctx context.Context, f *generated, kubeconfig string) (*reviewing, error) {
 	root, err := b.fresh("pulls")
 	if err != nil {
 		return nil, err
 	}
-	w := &reviewing{fleet: f, clone: filepath.Join(root, "clone")}
+	w := &reviewing{fleet: f, clone: filepath.Join(root, "clone"), kubeconfig: kubeconfig}
 	if w.forge, err = gitealab.Run(filepath.Join(root, "gitea")); err != nil {
 		return nil, err
 	}
@@ -212,9 +218,9 @@ func (w *reviewing) begin(ctx context.Context, b *bench, root string) error {
 	if err != nil {
 		return err
 	}
-	address := listener.Addr().String()
+	w.address = listener.Addr().String()
 	listener.Close()
-	if w.between, err = follows(w.forge.URL, address); err != nil {
+	if w.between, err = follows(w.forge.URL, w.address); err != nil {
 		return err
 	}
 	hook := map[string]any{
@@ -224,7 +230,7 @@ func (w *reviewing) begin(ctx context.Context, b *bench, root string) error {
 	if err := w.forge.API(w.forge.Token, http.MethodPost, "/repos/"+pullsRepository+"/hooks", hook, nil); err != nil {
 		return err
 	}
-	if err := w.serve(ctx, b, root, address); err != nil {
+	if err := w.serve(ctx, b, root); err != nil {
 		return err
 	}
 	if err := w.edit(ctx, 0); err != nil {
@@ -238,8 +244,8 @@ func (w *reviewing) begin(ctx context.Context, b *bench, root string) error {
 	return err
 }
 
-// serve starts the daemon. Its clusters are nowhere: what a pull request is told asks none.
-func (w *reviewing) serve(ctx context.Context, b *bench, root, address string) error {
+// serve starts the daemon.
+func (w *reviewing) serve(ctx context.Context, b *bench, root string) error {
 	for name, text := range map[string]string{"token": w.forge.Token, "hook": hookSecret, "kubeconfig": "apiVersion: v1\nkind: Config\n"} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
 			return err
@@ -251,8 +257,8 @@ func (w *reviewing) serve(ctx context.Context, b *bench, root, address string) e
 	}
 	defer log.Close()
 	at := func(name string) string { return filepath.Join(root, name) }
-	w.cmd = exec.CommandContext(ctx, b.binary, "serve", "--repo", w.between.url+"/"+pullsRepository+".git", "--data-dir", at("data"), "--kubeconfig", at("kubeconfig"),
-		"--git-username", gitealab.Admin, "--git-password-file", at("token"), "--listen", address, "--hook-secret-file", at("hook"), "--poll", "10m",
+	w.cmd = exec.CommandContext(ctx, b.binary, "serve", "--repo", w.between.url+"/"+pullsRepository+".git", "--data-dir", at("data"), "--kubeconfig", cmp.Or(w.kubeconfig, at("kubeconfig")),
+		"--git-username", gitealab.Admin, "--git-password-file", at("token"), "--listen", w.address, "--hook-secret-file", at("hook"), "--poll", "10m",
 		"--forge", "gitea", "--forge-url", w.between.url, "--forge-repository", pullsRepository, "--forge-token-file", at("token"), "--forge-poll", "10m")
 	w.cmd.Stderr = log
 	w.cmd.Cancel = func() error { return w.cmd.Process.Signal(syscall.SIGTERM) }
