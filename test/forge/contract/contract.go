@@ -191,15 +191,54 @@ func (s *Server) Push(branch string, files map[string]*string) string {
 	return s.branches[branch]
 }
 
+// Point moves a branch to a commit that a Git server of the test has: here it is known by
+// its name alone, with the files of main. It is that of a fork's branch, too.
+func (s *Server) Point(branch, sha string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	main := s.branches["main"]
+	s.commits[sha] = commit{[]string{main}, s.commits[main].tree, "pushed to Git"}
+	s.branches[branch] = sha
+	for _, p := range s.pulls {
+		if p.branch == branch && p.state == "open" {
+			s.move(p, sha)
+		}
+	}
+}
+
+// At makes it a time for the server.
+func (s *Server) At(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock = now.UTC()
+}
+
+// Status is what a commit was told last under a name, as "STATE DESCRIPTION" in the
+// forge's own words.
+func (s *Server) Status(sha, context string) (said string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.statuses[sha] {
+		if one.context == context {
+			said = one.state + " " + one.description
+		}
+	}
+	return said
+}
+
 // moved tells the open pull requests of a branch where it is.
 func (s *Server) moved(branch string) {
 	for _, p := range s.pulls {
 		if p.state == "open" && p.branch == branch && !p.fork && p.sha != s.branches[branch] {
-			p.sha = s.branches[branch]
-			p.versions = append(p.versions, version{s.id(), p.sha, s.tick()})
-			p.updated = s.tick()
+			s.move(p, s.branches[branch])
 		}
 	}
+}
+
+func (s *Server) move(p *pull, sha string) {
+	p.sha = sha
+	p.versions = append(p.versions, version{s.id(), sha, s.tick()})
+	p.updated = s.tick()
 }
 
 // Open opens a pull request of a branch into main.
