@@ -47,10 +47,10 @@ type Judge func(ctx context.Context, last, next Hash) error
 // FetchJudged is Fetch, and asks a judge before a revision counts. ErrRefused comes
 // with a revision that the judge refuses; it is held as a rewound one is.
 func (s *Store) FetchJudged(ctx context.Context, r Remote, judge Judge) (Revision, error) {
-	ctx, cancel := s.deadline(ctx)
-	defer cancel()
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	ctx, cancel := s.deadline(ctx) // from now: another's fetch may have taken its time
+	defer cancel()
 	rev, err := s.fetch(ctx, r, judge)
 	rev.Branch = r.Branch
 	if err != nil {

@@ -172,7 +172,9 @@ func (f *Follower) effectAt(ctx context.Context, number int, base git.Revision, 
 	if ok {
 		return effect
 	}
+	f.looking.Lock()
 	effect, err := f.effect(ctx, base, commit, review)
+	f.looking.Unlock()
 	if err != nil {
 		f.opts.Log.Warn("approval of a commit that cannot be reviewed", "number", number, "commit", commit, "err", err)
 	}

@@ -83,7 +83,10 @@ type Follower struct {
 	opts Options
 	wake chan struct{}
 
-	placing sync.Mutex // one preview takes its place at a time: there may be so many and no more
+	// One proposal is looked at, and one preview takes its place, at a time: what they do
+	// is of one processor and one copy of Git, which others wait for too, and there may be
+	// so many previews and no more.
+	looking, placing sync.Mutex
 
 	mu    sync.Mutex
 	pulls map[int]*Pull
@@ -328,6 +331,8 @@ func (f *Follower) tell(ctx context.Context, now *Pull, same bool) error {
 // there now counts: a head that went on since the forge was asked is looked at when the
 // forge says so.
 func (f *Follower) review(ctx context.Context, base git.Revision, pr *Pull) error {
+	f.looking.Lock()
+	defer f.looking.Unlock()
 	store := f.opts.Base.Store()
 	remote := f.opts.Remote
 	remote.Branch = f.opts.Ref(pr.Number)

@@ -56,6 +56,8 @@ func (f *Follower) preview(ctx context.Context, base git.Revision, now *Pull, sa
 	case broken:
 		return errors.New("platform/previews cannot be evaluated")
 	case rules == nil:
+		f.placing.Lock()
+		defer f.placing.Unlock()
 		f.end(now.PullRequest, "previews are not declared any more")
 		return nil
 	case !same || s.status.State == "":
@@ -115,7 +117,10 @@ func (f *Follower) stage(ctx context.Context, rules *catalog.Previews, base git.
 	if err != nil || rules.Monthly == 0 || len(s.made.Files) == 0 {
 		return err
 	}
-	if s.monthly, err = f.opts.Reviewer.Price(ctx, proposal, s.made); err != nil {
+	f.looking.Lock()
+	s.monthly, err = f.opts.Reviewer.Price(ctx, proposal, s.made)
+	f.looking.Unlock()
+	if err != nil {
 		return err
 	}
 	if s.monthly > rules.Monthly {

@@ -122,7 +122,7 @@ func goldens(t *testing.T, kinds ...string) map[string]object.Object {
 			}
 			for document := range strings.SplitSeq(string(f.Data), "\n---\n") {
 				if o, ok := read(t, document); ok && (len(kinds) == 0 || slices.Contains(kinds, o.ID.Kind)) {
-					out[filepath.Base(file)+" "+f.Name+" "+o.ID.String()] = o
+					out[strings.TrimPrefix(file, "../../platform/")+" "+f.Name+" "+o.ID.String()] = o
 				}
 			}
 		}

@@ -42,7 +42,8 @@ type previewing struct {
 	*reviewing
 	plane *plane
 	raw   *client
-	seen  []event // the writes of the daemon that are of a preview
+	seen  []event // what the daemon asked the API server lately
+	one   int     // how many objects a preview has; known once there was one
 }
 
 // previews measures how soon the preview of a pull request stands: one by itself, and a
@@ -145,7 +146,8 @@ func (p *previewing) stands(ctx context.Context, numbers []int, limit time.Durat
 		if len(found) > before {
 			last = time.Now()
 		}
-		if len(spaces(found)) == len(numbers) && time.Since(last) > 2*time.Second {
+		if whole := len(objectsIn(found)); len(spaces(found)) == len(numbers) && whole >= len(numbers)*p.one && time.Since(last) > 2*time.Second {
+			p.one = whole / len(numbers)
 			return found, nil
 		}
 		if ctx.Err() != nil {

@@ -76,7 +76,7 @@ func (a *Asker) Ask(ctx context.Context, o object.Object) error {
 		err := a.patch(ctx, o, metav1.DryRunAll)
 		absent := meta.IsNoMatchError(err) && !a.absent[o.APIVersion+" "+o.ID.Kind]
 		if !absent && !apierrors.IsNotFound(err) || try == 20 {
-			a.absent[o.APIVersion+" "+o.ID.Kind] = absent
+			a.absent[o.APIVersion+" "+o.ID.Kind] = meta.IsNoMatchError(err)
 			return err
 		}
 		if absent {

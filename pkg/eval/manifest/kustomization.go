@@ -69,6 +69,7 @@ func checkKustomization(dir, name string, docs []Document, files map[string]stri
 			}
 		case key.Value == "patches" || key.Value == "replacements":
 			for _, n := range value.Content {
+				c.exact(n, "path", "patch")
 				if p := field(n, "path"); p != nil {
 					c.local(key.Value, p, text(p), false)
 					c.readable(key.Value, p)
@@ -77,6 +78,7 @@ func checkKustomization(dir, name string, docs []Document, files map[string]stri
 			}
 		case key.Value == "configMapGenerator":
 			for _, n := range value.Content {
+				c.exact(n, "files", "envs", "env", "literals")
 				c.sources(n)
 			}
 		}
@@ -95,6 +97,19 @@ func (c *checker) say(n *yaml.Node, code, message, hint string, args ...any) {
 	c.faults = append(c.faults, *fault(c.file, n, code, message, hint, args...))
 }
 
+// exact refuses names of fields that are not written as here they are: kustomize takes
+// "Path" for path.
+func (c *checker) exact(n *yaml.Node, names ...string) {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		for _, name := range names {
+			if key.Value != name && strings.EqualFold(key.Value, name) {
+				c.say(key, "kustomization", "there is no field %s", "write "+name, key.Value)
+			}
+		}
+	}
+}
+
 // sources holds a generator to files that are here.
 func (c *checker) sources(n *yaml.Node) {
 	for _, list := range []string{"files", "envs"} {
@@ -104,7 +119,7 @@ func (c *checker) sources(n *yaml.Node) {
 		}
 		for _, e := range value.Content {
 			name := text(e)
-			if _, rest, named := strings.Cut(name, "="); named {
+			if _, rest, named := strings.Cut(name, "="); named && list == "files" {
 				name = rest
 			}
 			c.local("configMapGenerator."+list, e, name, false)

@@ -90,18 +90,24 @@ func TestPatchGuards(t *testing.T) {
 // TestRead: YAML that means more than it shows is refused at its line.
 func TestRead(t *testing.T) {
 	for name, c := range map[string]struct{ text, code, at string }{
-		"anchor":     {"a: 1\nb: &x 2\n", "alias", "f:2:4"},
-		"alias":      {"a: *x\n", "yaml", "f:1:1"},
-		"merge key":  {"a:\n  <<: {b: 1}\n", "alias", "f:2:3"},
-		"tag":        {"a: !env HOME\n", "tag", "f:1:4"},
-		"binary":     {"a: !!binary aGFsbG8=\n", "tag", "f:1:4"},
-		"twice":      {"a: 1\nb: 2\na: 3\n", "twice", "f:3:1"},
-		"map key":    {"? {a: 1}\n: 2\n", "key", "f:1:3"},
-		"no yaml":    {"a: 1\n\tb: 2\n", "yaml", "f:2:1"},
-		"deep":       {strings.Repeat("[", 100) + strings.Repeat("]", 100), "too-deep", "f:1:65"},
-		"documents":  {strings.Repeat("a: 1\n---\n", maxDocuments+1), "too-large", "f:1000:1"},
-		"values":     {"a: [" + strings.Repeat("1,", maxNodes) + "]", "too-large", ""},
-		"unfinished": {"a: [1, 2\n", "yaml", "f:1:1"},
+		"anchor":           {"a: 1\nb: &x 2\n", "alias", "f:2:4"},
+		"alias":            {"a: *x\n", "yaml", "f:1:1"},
+		"merge key":        {"a:\n  <<: {b: 1}\n", "alias", "f:2:3"},
+		"tag":              {"a: !env HOME\n", "tag", "f:1:4"},
+		"binary":           {"a: !!binary aGFsbG8=\n", "tag", "f:1:4"},
+		"twice":            {"a: 1\nb: 2\na: 3\n", "twice", "f:3:1"},
+		"map key":          {"? {a: 1}\n: 2\n", "key", "f:1:3"},
+		"no yaml":          {"a: 1\n\tb: 2\n", "yaml", "f:2:1"},
+		"deep":             {strings.Repeat("[", 100) + strings.Repeat("]", 100), "too-deep", "f:1:65"},
+		"documents":        {strings.Repeat("a: 1\n---\n", maxDocuments+1), "too-large", "f:1001:1"},
+		"values":           {"a: [" + strings.Repeat("1,", maxNodes) + "]", "too-large", ""},
+		"unfinished":       {"a: [1, 2\n", "yaml", "f:1:1"},
+		"mark with more":   {"a: 1\n---#: |\n  b: &a {x: *a}\n", "alias", "f:3:6"},
+		"mark and a blank": {"a: 1\n---\u00a0#: |\n  b: &a {x: *a}\n", "alias", "f:3:6"},
+		"mark goes on":     {"a: 1\n--- {b: 2}\n", "yaml", "f:2:1"},
+		"ends early":       {"a: 1\n...\nb: *a\n", "yaml", ""},
+		"line ends":        {"a: 1\r---\rb: 2\n", "yaml", ""},
+		"second":           {"a: 1\n--- # of two\nb: 2\nc: !x 1\n", "tag", "f:4:4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			docs, f := Read("f", c.text)
@@ -116,8 +122,9 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestKustomizeReadsWhatWasRead: kustomize, which some YAML throws out of its memory, is
-// given none that was not looked at.
+// TestKustomizeReadsWhatWasRead: kustomize, which some YAML throws out of its memory, takes
+// no file for objects, patches or a kustomization that was not looked at, and no text for
+// a document that was taken for part of another.
 func TestKustomizeReadsWhatWasRead(t *testing.T) {
 	const endless = "a: &a [*a, *a]\nb: *a\n"
 	for name, c := range map[string]struct{ kustomization, code, says string }{
@@ -125,6 +132,11 @@ func TestKustomizeReadsWhatWasRead(t *testing.T) {
 		"no name":     {"resources: [b]", "yaml", "call it b.yaml"},
 		"patch":       {"patches: [{path: b.txt, target: {kind: ConfigMap}}]", "yaml", "call it b.yaml"},
 		"replacement": {"replacements: [{path: b.txt}]", "yaml", "call it b.yaml"},
+		"Path":        {"patches: [{Path: b.txt, target: {kind: ConfigMap}}]", "kustomization", "write path"},
+		"Patch":       {"patches: [{Patch: 'a: &a [*a, *a]', target: {kind: ConfigMap}}]", "kustomization", "write patch"},
+		"long s":      {"configMapGenerator: [{name: b, fileſ: ['x=https://example.com/x']}]", "kustomization", "write files"},
+		"PATH":        {"replacements: [{PATH: b.txt}]", "kustomization", "write path"},
+		"envs":        {"configMapGenerator: [{name: b, envs: ['http://example.com/x?x=b.txt']}]", "remote", "copy it to teams/a/b/manifests and name it by its path there"},
 		"inline":      {"patches: [{patch: 'a: &a [*a, *a]', target: {kind: ConfigMap}}]", "alias", "leave it out, and write out what stands for it"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,32 +45,82 @@ func isYAML(name string) bool {
 	return path.Base(name) == "Kustomization"
 }
 
-// Read reads the documents of a file. What is no YAML, or YAML that means more
-// than it shows, is a Fault at its line: anchors and aliases, which a few lines of
-// can stand for gigabytes; tags; keys that are there twice.
+// Read reads the documents of a file, divided as kustomize divides it. What is no YAML, or
+// YAML that means more than it shows, is a Fault at its line: anchors and aliases, which
+// a few lines of can stand for gigabytes; tags; keys that are there twice; a document
+// within what kustomize takes for one.
 func Read(file, text string) ([]Document, *protocol.Fault) {
+	parts, f := divide(file, text)
+	if f != nil {
+		return nil, f
+	}
 	var docs []Document
-	d := yaml.NewDecoder(strings.NewReader(text))
 	nodes := 0
-	for {
-		var n yaml.Node
-		err := d.Decode(&n)
-		if errors.Is(err, io.EOF) {
-			return docs, nil
+	for _, p := range parts {
+		n, f := p.read(file)
+		if f == nil && n != nil && len(docs) == maxDocuments {
+			f = fault(file, n, "too-large", "the file has more than %d documents", "let it be several files", maxDocuments)
 		}
-		if err != nil {
-			return nil, unreadable(file, err)
+		if f == nil && n != nil {
+			f = plain(file, n, 0, &nodes)
 		}
-		if len(docs) == maxDocuments {
-			return nil, fault(file, &n, "too-large", "the file has more than %d documents", "let it be several files", maxDocuments)
-		}
-		if f := plain(file, &n, 0, &nodes); f != nil {
+		if f != nil {
 			return nil, f
 		}
-		if len(n.Content) == 0 || n.Content[0].Kind == yaml.ScalarNode && n.Content[0].Tag == "!!null" {
+		if n == nil || len(n.Content) == 0 || n.Content[0].Kind == yaml.ScalarNode && n.Content[0].Tag == "!!null" {
 			continue // nothing stands between the marks
 		}
 		docs = append(docs, Document{File: file, node: n.Content[0]})
+	}
+	return docs, nil
+}
+
+// part is a part of a file that kustomize takes for one document, and the line before it.
+type part struct {
+	text string
+	line int
+}
+
+// divide divides a file at lines that begin with three dashes, whatever YAML says of them.
+func divide(file, text string) ([]part, *protocol.Fault) {
+	var parts []part
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	begun, line := 0, 0
+	for _, at := range regexp.MustCompile(`\n---.*\n`).FindAllStringIndex(text, -1) {
+		parts = append(parts, part{text[begun : at[0]+1], line})
+		line += strings.Count(text[begun:at[1]], "\n")
+		begun = at[1]
+		if rest := strings.TrimSpace(text[at[0]+4 : at[1]]); rest != "" && rest[0] != '#' {
+			return nil, fault(file, &yaml.Node{Line: line, Column: 1}, "yaml", "a line begins with --- and goes on", "write --- alone between documents, and nowhere else")
+		}
+	}
+	return append(parts, part{text[begun:], line}), nil
+}
+
+// read reads the one document of a part; nil if there is none.
+func (p part) read(file string) (*yaml.Node, *protocol.Fault) {
+	d := yaml.NewDecoder(strings.NewReader(p.text))
+	var n, more yaml.Node
+	switch err := d.Decode(&n); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		f := unreadable(file, err)
+		f.Pos.Line += p.line
+		return nil, f
+	}
+	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, fault(file, &yaml.Node{Line: p.line + max(more.Line, 1), Column: 1}, "yaml", "a document ends here that no line of --- ends", "write --- alone between documents")
+	}
+	move(&n, p.line)
+	return &n, nil
+}
+
+// move puts a document so many lines down.
+func move(n *yaml.Node, lines int) {
+	n.Line += lines
+	for _, c := range n.Content {
+		move(c, lines)
 	}
 }
 

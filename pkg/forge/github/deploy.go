@@ -23,7 +23,7 @@ func (d deployment) key() string { return strconv.FormatInt(d.ID, 10) }
 // a status of it unless its newest says the same.
 func (r *Repo) Deploy(ctx context.Context, d forge.Deployment) error {
 	if err := r.deploy(ctx, d); err != nil {
-		return fmt.Errorf("show the deployment of %.12s in %s: %w", d.Commit, d.Environment, err)
+		return fmt.Errorf("show the deployment of %.12s in %s: %w", d.Commit, d.Environment, refused(err))
 	}
 	return nil
 }
@@ -72,11 +72,11 @@ func (r *Repo) deployStatus(ctx context.Context, id int64, state, address string
 func (r *Repo) Retire(ctx context.Context, environment string) error {
 	there, err := list(ctx, r, r.below.Path("deployments"), url.Values{"environment": {environment}}, deployment.key, nil)
 	if err != nil {
-		return fmt.Errorf("retire the environment %s: %w", environment, err)
+		return fmt.Errorf("retire the environment %s: %w", environment, refused(err))
 	}
 	for _, one := range there {
 		if err := r.deployStatus(ctx, one.ID, "inactive", ""); err != nil {
-			return fmt.Errorf("retire the environment %s: %w", environment, err)
+			return fmt.Errorf("retire the environment %s: %w", environment, refused(err))
 		}
 	}
 	return nil
