@@ -71,14 +71,17 @@ func run(ctx context.Context, o options) error {
 	if err := c.sound(ctx, mutants[first:]); err != nil {
 		return err
 	}
-	survivors := 0
+	survivors, broken := 0, 0
 	for i := first; i < len(mutants); i++ {
 		m := &mutants[i]
 		if err := c.try(ctx, m); err != nil {
 			return fmt.Errorf("%s in %s: %w", m.rule, m.file, err)
 		}
 		fmt.Println(m)
-		if !m.killed {
+		switch {
+		case m.broken: // that is the list's mistake, and the others are tried all the same
+			broken++
+		case !m.killed:
 			survivors++
 		}
 		if o.into == "" {
@@ -89,8 +92,8 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	tried := len(mutants) - first
-	fmt.Printf("%d mutants, %d killed, %d survived\n", tried, tried-survivors, survivors)
-	if survivors > 0 {
+	fmt.Printf("%d mutants, %d killed, %d survived, %d do not compile\n", tried, tried-survivors-broken, survivors, broken)
+	if survivors+broken > 0 {
 		return errors.New("some guards are held by no test")
 	}
 	return nil
@@ -130,7 +133,7 @@ func recall(page string, mutants []mutant) error {
 		if !found {
 			return fmt.Errorf("%s does not say what came of mutant %d (%s), so it has to be tried again: -from %d", page, i+1, m.guard, i+1)
 		}
-		m.killed = !strings.HasPrefix(said, survived)
+		m.killed, m.broken = !strings.HasPrefix(said, survived), strings.HasPrefix(said, uncompiled)
 	}
 	return nil
 }
@@ -149,8 +152,11 @@ func write(page, table string) error {
 	return os.WriteFile(page, []byte(head+tableBegins+"\n"+table+tableEnds+tail), 0o644)
 }
 
-// survived is what stands in the table for a mutant that no test noticed.
-const survived = "**survived**"
+// What stands in the table for a mutant that no test noticed, and for one that is no program.
+const (
+	survived   = "**survived**"
+	uncompiled = "**does not compile**"
+)
 
 // row is the mutant's line in the table, up to what came of it.
 func (m mutant) row() string {
@@ -162,7 +168,10 @@ func table(tried []mutant, all int) string {
 	fmt.Fprintf(&b, "\nTried %s: %d of %d.\n\n| Rule | Guard taken out | In | Killed by |\n|---|---|---|---|\n", time.Now().UTC().Format("2006-01-02"), len(tried), all)
 	for _, m := range tried {
 		by := survived
-		if m.killed {
+		switch {
+		case m.broken:
+			by = uncompiled
+		case m.killed:
 			by = "`" + m.test + "`"
 		}
 		fmt.Fprintf(&b, "%s%s |\n", m.row(), by)
