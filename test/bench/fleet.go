@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/fairway-dev/fairway/test/labtest"
 )
 
 // generated is a platform repository: the real schema and golden paths,
@@ -80,11 +82,10 @@ func (f *generated) platform(top string) error {
 			return fmt.Errorf("copy the platform: %w", err)
 		}
 	}
-	// The company's guardrails are for the company's services and teams.
-	for _, dir := range []string{"platform/policies", "platform/exceptions", "platform/approvals"} {
-		if err := os.RemoveAll(filepath.Join(f.dir, dir)); err != nil {
-			return err
-		}
+	// The company's guardrails are for the company's services and teams, and the plane
+	// has none of the company's add-ons.
+	if err := labtest.Bare(f.dir); err != nil {
+		return err
 	}
 	entries, err := os.ReadDir(filepath.Join(f.dir, "platform/clusters"))
 	if err != nil {

@@ -99,14 +99,16 @@ func of(number int) string { return fmt.Sprintf("-pr-%d", number) }
 // branch pushes a change of one worker, which comes to four objects, as a branch.
 func (p *previewing) branch(ctx context.Context, i int) error {
 	at := 8 + 10*(i%(p.fleet.services/10))
+	name := fmt.Sprint("preview-", i)
+	if _, err := git(ctx, p.clone, "checkout", "--quiet", "-B", name, "origin/main"); err != nil {
+		return err
+	}
 	if err := write(filepath.Join(p.clone, serviceFile(at)), serviceText(at, p.fleet.services, 2+i)); err != nil {
 		return err
 	}
-	name := fmt.Sprint("preview-", i)
 	for _, args := range [][]string{
-		{"checkout", "--quiet", "-B", name},
 		{"-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "--quiet", "--no-verify", "-am", name},
-		{"push", "--quiet", "--force", "origin", name}, {"checkout", "--quiet", "-B", "main", "origin/main"},
+		{"push", "--quiet", "--force", "origin", name},
 	} {
 		if _, err := git(ctx, p.clone, args...); err != nil {
 			return err
