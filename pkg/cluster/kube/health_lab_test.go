@@ -81,6 +81,10 @@ func testHealthRules(t *testing.T, b *bench) {
 
 	before := b.Requests()
 	b.SetHealth([]*health.Rules{sprocketRules(t, "Running")})
+	report(`{"phase":"Broken","why":"the chain came off"}`)
+	is(cluster.Degraded, "the chain came off") // what SetHealth had asked for was asked for before this came
+	report(`{"phase":"Running"}`)
+	is(cluster.Healthy, "")
 	if after := b.Requests(); !maps.Equal(before, after) {
 		t.Errorf("the same rules cost requests: %v, then %v", before, after)
 	}
