@@ -137,12 +137,12 @@ func TestSet(t *testing.T) {
 		return preview.Preview{Number: 7, Head: head, Files: map[string][]byte{"previews/pr-7/environment.cue": []byte(text)}}
 	}
 	_, first := s.Files()
-	s.Put(of("one", "a"))
+	s.Put(of("one", "a"), 9)
 	files, second := s.Files()
 	if len(files) != 1 || second == first || told != 1 {
 		t.Errorf("%d files, version %d after %d, told %d times", len(files), second, first, told)
 	}
-	s.Put(of("two", "a"))
+	s.Put(of("two", "a"), 9)
 	if _, same := s.Files(); same != second || told != 1 {
 		t.Error("a head that declares the same changes something")
 	}
@@ -166,7 +166,7 @@ func TestSet(t *testing.T) {
 	if _, ended := s.Ended("prod"); ended {
 		t.Error("an environment that is no preview has ended")
 	}
-	s.Put(preview.Preview{Number: 9, Head: "x"})
+	s.Put(preview.Preview{Number: 9, Head: "x"}, 9)
 	if _, ended := s.Ended("pr-9"); !ended {
 		t.Error("an open pull request that touches nothing any more keeps a preview")
 	}

@@ -19,6 +19,7 @@ type Set struct {
 	Changed func()
 	Keep    func(raw []byte)
 
+	keeping sync.Mutex
 	mu      sync.Mutex
 	open    map[int]Preview
 	ended   map[int]string // and why
@@ -38,15 +39,31 @@ func Open(raw []byte) *Set {
 	return s
 }
 
-// Put has a preview be there as it is given.
-func (s *Set) Put(p Preview) {
+// Put has a preview be there as it is given. It reports false, and changes nothing, where
+// there are as many others already as there may be; what has no files counts for none.
+func (s *Set) Put(p Preview, most int) (room bool) {
 	s.change(func() (kept, same bool) {
 		before, there := s.open[p.Number]
+		if room = len(p.Files) == 0 || len(before.Files) > 0 || s.running() < most; !room {
+			return true, true
+		}
 		s.open[p.Number] = p
 		delete(s.ended, p.Number)
 		same = there && maps.EqualFunc(before.Files, p.Files, bytes.Equal)
 		return same && before.Head == p.Head, same
 	})
+	return room
+}
+
+// running counts the previews that have files. The caller holds mu.
+func (s *Set) running() int {
+	n := 0
+	for _, p := range s.open {
+		if len(p.Files) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // End takes a preview away, which is known to have ended, and says why.
@@ -62,6 +79,8 @@ func (s *Set) End(number int, reason string) {
 
 // change makes a change, and keeps and tells it if it is one.
 func (s *Set) change(make func() (kept, same bool)) {
+	s.keeping.Lock() // what is kept last is what there is
+	defer s.keeping.Unlock()
 	s.mu.Lock()
 	kept, same := make()
 	if !same {

@@ -83,10 +83,9 @@ type Follower struct {
 	opts Options
 	wake chan struct{}
 
-	// One proposal is looked at, and one preview takes its place, at a time: what they do
-	// is of one processor and one copy of Git, which others wait for too, and there may be
-	// so many previews and no more.
-	looking, placing sync.Mutex
+	// One proposal is looked at at a time: it is of one processor and one copy of Git,
+	// which others wait for too.
+	looking sync.Mutex
 
 	mu    sync.Mutex
 	pulls map[int]*Pull

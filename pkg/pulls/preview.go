@@ -56,8 +56,6 @@ func (f *Follower) preview(ctx context.Context, base git.Revision, now *Pull, sa
 	case broken:
 		return errors.New("platform/previews cannot be evaluated")
 	case rules == nil:
-		f.placing.Lock()
-		defer f.placing.Unlock()
 		f.end(now.PullRequest, "previews are not declared any more")
 		return nil
 	case !same || s.status.State == "":
@@ -131,11 +129,10 @@ func (f *Follower) stage(ctx context.Context, rules *catalog.Previews, base git.
 
 // place puts a preview where it is brought about from, or takes it away.
 func (f *Follower) place(rules *catalog.Previews, now *Pull) {
-	f.placing.Lock()
-	defer f.placing.Unlock()
 	s, set := &now.stage, f.opts.Previews
 	why := cmp.Or(s.refused, s.leave.Refused)
-	if why == "" && len(s.made.Files) > 0 && f.full(rules, now.Number) {
+	fresh := !slices.ContainsFunc(set.List(), func(p preview.Preview) bool { return p.Number == now.Number && p.Head == s.made.Head })
+	if why == "" && !set.Put(s.made, rules.Most) {
 		why = fmt.Sprintf("there are %d previews already, as many as there may be; it comes when one of them ends", rules.Most)
 		s.leave.Refused, s.leave.Waits = why, true
 	}
@@ -144,8 +141,6 @@ func (f *Follower) place(rules *catalog.Previews, now *Pull) {
 		s.version = 0
 		return
 	}
-	fresh := !slices.ContainsFunc(set.List(), func(p preview.Preview) bool { return p.Number == now.Number && p.Head == s.made.Head })
-	set.Put(s.made)
 	if s.version > 0 || len(s.made.Files) == 0 {
 		return
 	}
@@ -154,20 +149,6 @@ func (f *Follower) place(rules *catalog.Previews, now *Pull) {
 	if fresh {
 		f.took(now, fmt.Sprintf("preview %s is made of %s", s.made.Environment(), now.Head.Commit))
 	}
-}
-
-// full reports whether as many other previews are there as there may be.
-func (f *Follower) full(rules *catalog.Previews, number int) bool {
-	others := 0
-	for _, p := range f.opts.Previews.List() {
-		if p.Number == number && len(p.Files) > 0 {
-			return false
-		}
-		if len(p.Files) > 0 {
-			others++
-		}
-	}
-	return others >= rules.Most
 }
 
 // end takes a preview away.
