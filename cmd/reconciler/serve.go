@@ -218,7 +218,7 @@ func (a *app) newDaemon(s settings, log *slog.Logger) (*daemon, error) {
 		Daemon: d, Journal: j, Gatherer: registry, HookSecrets: known.hooks, HookRequests: counts.HookRequests, Token: known.token, Logger: log, Now: s.now,
 	}
 	if d.pulls != nil {
-		serving.Pulls, serving.Previews, serving.OnHint = d.pulls, d.pulls, func(webhook.Hint) { d.pulls.Wake() }
+		serving.Pulls, serving.Previews, serving.OnHint = d.pulls, d.pulls, func(h webhook.Hint) { d.pulls.Hinted(h.PullRequest) }
 	}
 	d.api = api.New(serving)
 	d.closers = []func(){

@@ -137,3 +137,43 @@ func TestSeveralAreToldAtOnce(t *testing.T) {
 		t.Errorf("%d of %d were told, %d at once; want %d at once", there.told, 3*atOnce, there.top, atOnce)
 	}
 }
+
+// later is a forge that knows one pull request by itself.
+type later struct {
+	listing
+	one forge.PullRequest
+}
+
+func (l *later) Pull(context.Context, int) (forge.PullRequest, error) { return l.one, nil }
+
+// TestHintBeforeTheForgeKnows: where the forge tells of a push before it lists the new
+// head, it is asked again; and not where there is nothing new.
+func TestHintBeforeTheForgeKnows(t *testing.T) {
+	seen := forge.PullRequest{Number: 7, State: forge.Open, Base: forge.Base{Branch: "main"}, Head: forge.Head{Commit: "old"}}
+	pushed, shut := seen, seen
+	pushed.Head.Commit, shut.State = "new", forge.Closed
+	for name, c := range map[string]struct {
+		one   forge.PullRequest
+		known bool
+		again bool
+	}{
+		"as it was": {seen, true, false}, "pushed to": {pushed, true, true}, "closed": {shut, true, true},
+		"new": {seen, false, true}, "closed long ago": {shut, false, false},
+	} {
+		f := NewFollower(Options{Forge: &later{one: c.one}, Remote: git.Remote{Branch: "main"}, Log: slog.New(slog.DiscardHandler)})
+		if c.known {
+			f.pulls[7] = &Pull{PullRequest: seen}
+			f.pulls[7].Reviewed.Head = "old"
+		}
+		f.Hinted(7)
+		f.Hinted(7)
+		if !f.woken() || len(f.hinted) != 1 {
+			t.Errorf("%s: the hint asks nobody", name)
+		}
+		<-f.wake
+		f.askAgain(7)
+		if f.woken() != c.again {
+			t.Errorf("%s: it is asked again: %v", name, f.woken())
+		}
+	}
+}

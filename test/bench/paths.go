@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -22,19 +23,20 @@ func pathTexts() []struct{ path, text string } {
 		{"stateful", "\treplicas: 2\n\tlisten: http: {port: 9200, protocol: \"http\"}\n\thealth: {port: 9200, live: \"/livez\", ready: \"/readyz\"}\n\tvolumes: index: {path: \"/var/lib/index\", size: \"2Gi\"}\n"},
 		{"static", "\tsite: root: \"/public/\"\n"},
 		{"manifests", "\tmanifests: folder: \"manifests/base\"\n\tports: http: {port: 8080, protocol: \"http\"}\n"},
-		{"chart", "\tports: http: {port: 8080, protocol: \"http\"}\n"},
+		{"chart", "\tvalues: image: repository: \"registry.example.com/vendored/geocoder\"\n\tports: http: {port: 8080, protocol: \"http\"}\n"},
 	}
 }
 
-// vendored are the folders of others' that a service of a path has, of the example company.
-func vendored(path string) (dir, of string) {
+// vendored are the folders of others' that a service of a path has, of the example company,
+// and the image that runs there.
+func vendored(path string) (dir, of, image string) {
 	switch path {
 	case "manifests":
-		return "teams/delivery/map-tiles/manifests", "map-tiles"
+		return "teams/delivery/map-tiles/manifests", "map-tiles", "registry.example.com/vendored/tileserver"
 	case "chart":
-		return "teams/delivery/geocoder/chart", "geocoder"
+		return "teams/delivery/geocoder/chart", "geocoder", "registry.example.com/vendored/geocoder"
 	}
-	return "", ""
+	return "", "", ""
 }
 
 // paths measures what a unit of each golden path costs, and how soon the example company is vetted.
@@ -60,7 +62,7 @@ func (b *bench) path(ctx context.Context, s *section, path, text string) error {
 	if err != nil {
 		return err
 	}
-	dir, _ := vendored(path)
+	dir, _, _ := vendored(path)
 	var ours, none, floor, floorNone runs
 	for range b.rounds {
 		cache, err := b.fresh("cache-path")
@@ -110,8 +112,9 @@ func (b *bench) pathFleet(ctx context.Context, path, text string, services int) 
 	for i := range services {
 		name := serviceName(i)
 		at := "teams/" + team(0) + "/" + name
+		_, _, image := vendored(path)
 		files[at+"/service.cue"] = fmt.Sprintf("package service\n\nimport \"fairway.dev/platform/paths/%s\"\n\n%s.#Service & {\n\tname: %q\n\tdescription: \"A plain service.\"\n\timage: %q\n%s}\n",
-			path, path, name, "registry.example.com/"+team(0)+"/"+name, text)
+			path, path, name, cmp.Or(image, "registry.example.com/"+team(0)+"/"+name), text)
 		files["environments/prod/releases/"+team(0)+"/"+name+".cue"] = releaseText(i)
 		if err := vendor(files, b.top, path, at, name); err != nil {
 			return "", err
@@ -135,7 +138,7 @@ func (b *bench) pathFleet(ctx context.Context, path, text string, services int) 
 
 // vendor adds the folder of others' that a service of a path has, with its name for theirs.
 func vendor(files map[string]string, top, path, at, name string) error {
-	from, theirs := vendored(path)
+	from, theirs, _ := vendored(path)
 	if from == "" {
 		return nil
 	}

@@ -329,5 +329,10 @@ func (w *reviewing) told(ctx context.Context, start time.Time, limit time.Durati
 			}
 		}
 	}
-	return time.Time{}, errors.Join(ctx.Err(), fmt.Errorf("no comment within %s", limit))
+	hook, passed := w.between.since(start)
+	said := fmt.Sprintf("no comment within %s; the hook came at %s, and was followed by %d requests to the forge", limit, hook.Format(time.TimeOnly), len(passed))
+	for _, p := range passed {
+		said += fmt.Sprintf("\n\t%s %s %s %s", p.from.Format("15:04:05.000"), p.method, p.path, p.to.Sub(p.from).Round(time.Millisecond))
+	}
+	return time.Time{}, errors.Join(ctx.Err(), errors.New(said))
 }

@@ -299,7 +299,7 @@ func (c *company) serviceInput(env, cluster, name string, s *service, callers []
 	return input{"platform/paths/" + path, encode(map[string]any{
 		"unit": env + "/" + cluster + "/" + name, "source": s.dir + "/service.cue", "namespace": s.team + "-" + env,
 		"service": s.in(env), "team": c.teams[s.team], "environment": c.environments[env],
-		"cluster": c.clusters[cluster], "release": c.releases[env][name], "needs": needs, "callers": callers,
+		"cluster": c.clusters[cluster], "release": c.releases[env][name], "needs": needs, "callers": callers, "phase": "awake",
 	})}
 }
 
