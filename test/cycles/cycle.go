@@ -25,7 +25,7 @@ func (p *place) worker(ctx context.Context, lane int, seed uint64) (*worker, err
 }
 
 // patience is how long a head may wait for its preview while everything fails.
-const patience = 3 * time.Minute
+const patience = 6 * time.Minute
 
 // cycle opens a pull request, pushes to it, replaces what was pushed, closes it, and now
 // and then opens it again, in each state for as long as chance has it: until its preview
