@@ -79,7 +79,15 @@ func (s *Set) End(number int, reason string) {
 
 // change makes a change, and keeps and tells it if it is one.
 func (s *Set) change(make func() (kept, same bool)) {
-	s.keeping.Lock() // what is kept last is what there is
+	if same := s.keep(make); !same && s.Changed != nil {
+		s.Changed()
+	}
+}
+
+// keep makes a change and keeps it, one at a time, so that what is kept last is what there
+// is; it reports whether the previews are the same as before.
+func (s *Set) keep(make func() (kept, same bool)) bool {
+	s.keeping.Lock()
 	defer s.keeping.Unlock()
 	s.mu.Lock()
 	kept, same := make()
@@ -91,9 +99,7 @@ func (s *Set) change(make func() (kept, same bool)) {
 	if !kept && err == nil && s.Keep != nil {
 		s.Keep(raw)
 	}
-	if !same && s.Changed != nil {
-		s.Changed()
-	}
+	return same
 }
 
 // list are the previews by number. The caller holds mu.
