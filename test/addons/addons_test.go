@@ -26,7 +26,7 @@ func TestRoutes(t *testing.T) {
 	plane := labtest.Start(t, labtest.Options{Name: "routes", Addons: t.TempDir()})
 	asker, taken := plane.Asker(t), 0
 	for _, channel := range []string{"standard", "experimental"} {
-		definitions.Install(t, plane, "gateway-api", "config/crd/"+channel+"/gateway.networking.k8s.io_*routes.yaml")
+		definitions.Install(t, plane, "gateway-api", definitions.Routes(channel)...)
 		for name, o := range goldens(t, "HTTPRoute", "GRPCRoute") {
 			wanted := channel == "experimental" || !strings.Contains(name, "experimental/")
 			err := asker.Ask(t.Context(), o)
@@ -47,7 +47,7 @@ func TestShipped(t *testing.T) {
 	plane := labtest.Start(t, labtest.Options{Name: "shipped", Addons: t.TempDir()})
 	asker, shipped := plane.Asker(t), definitions.Shipped()
 	for _, addon := range slices.Sorted(maps.Keys(shipped)) {
-		kinds, tried := definitions.Install(t, plane, addon, shipped[addon]), 0
+		kinds, tried := definitions.Install(t, plane, addon, shipped[addon]...), 0
 		for name, o := range goldens(t) {
 			if !slices.Contains(kinds, o.ID.Kind+"."+o.ID.Group) {
 				continue

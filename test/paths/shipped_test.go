@@ -19,8 +19,8 @@ func addonsTake(t *testing.T, objects map[string]object.Object) {
 	t.Helper()
 	plane := labtest.Start(t, labtest.Options{Name: "shipped", Addons: t.TempDir()})
 	asker, tried := plane.Asker(t), map[string]int{}
-	for addon, pattern := range definitions.Shipped() {
-		for _, kind := range definitions.Install(t, plane, addon, pattern) {
+	for addon, files := range definitions.Shipped() {
+		for _, kind := range definitions.Install(t, plane, addon, files...) {
 			tried[kind] = 0
 		}
 	}

@@ -24,39 +24,46 @@ import (
 	"github.com/fairway-dev/fairway/test/labtest"
 )
 
-// Shipped says where in its module each add-on has its definitions, by the add-on's
-// folder.
-func Shipped() map[string]string {
-	return map[string]string{
-		"cert-manager":        "deploy/crds/cert-manager.io_certificates.yaml",
-		"cilium":              "pkg/k8s/apis/cilium.io/client/crds/v2/ciliumnetworkpolicies.yaml",
-		"cluster-api":         "core/config/crd/bases/cluster.x-k8s.io_clusters.yaml",
-		"envoy-gateway":       "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml",
-		"external-secrets":    "config/crds/bases/*external-secrets.io_*s.yaml",
-		"gateway-api":         "config/crd/experimental/gateway.networking.k8s.io_*routes.yaml",
-		"istio":               "kubernetes/customresourcedefinitions.gen.yaml",
-		"keda":                "config/crd/bases/keda.sh_*.yaml",
-		"prometheus-operator": "example/prometheus-operator-crd/monitoring.coreos.com_*s.yaml",
-		"snapshotter":         "config/crd/snapshot.storage.k8s.io_volumesnapshot*s.yaml",
-		"vpa":                 "deploy/vpa-v1-crd-gen.yaml",
+// Shipped says which files of its module define the kinds of each add-on that paths use,
+// by the add-on's folder.
+func Shipped() map[string][]string {
+	return map[string][]string{
+		"cert-manager":  {"deploy/crds/cert-manager.io_certificates.yaml"},
+		"cilium":        {"pkg/k8s/apis/cilium.io/client/crds/v2/ciliumnetworkpolicies.yaml"},
+		"cluster-api":   {"core/config/crd/bases/cluster.x-k8s.io_clusters.yaml"},
+		"envoy-gateway": {"charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml"},
+		"external-secrets": {
+			"config/crds/bases/external-secrets.io_externalsecrets.yaml", "config/crds/bases/generators.external-secrets.io_passwords.yaml",
+		},
+		"gateway-api": Routes("experimental"),
+		"istio":       {"kubernetes/customresourcedefinitions.gen.yaml"},
+		"keda":        {"config/crd/bases/keda.sh_scaledobjects.yaml", "config/crd/bases/keda.sh_triggerauthentications.yaml"},
+		"prometheus-operator": {
+			"example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml", "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+			"example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+		},
+		"snapshotter": {"config/crd/snapshot.storage.k8s.io_volumesnapshotclasses.yaml", "config/crd/snapshot.storage.k8s.io_volumesnapshots.yaml"},
+		"vpa":         {"deploy/vpa-v1-crd-gen.yaml"},
 	}
 }
 
+// Routes are the files of a channel of the Gateway API that define its routes.
+func Routes(channel string) []string {
+	at := "config/crd/" + channel + "/gateway.networking.k8s.io_"
+	return []string{at + "httproutes.yaml", at + "grpcroutes.yaml"}
+}
+
 // Install installs what an add-on ships, and tells of which kinds that is, as
-// "Certificate.cert-manager.io". An add-on that is not in
-// Shipped, and one whose module has nothing there, fails the test.
-func Install(t testing.TB, plane *labtest.Plane, addon, pattern string) (kinds []string) {
+// "Certificate.cert-manager.io". A file that its module does not
+// have fails the test.
+func Install(t testing.TB, plane *labtest.Plane, addon string, files ...string) (kinds []string) {
 	t.Helper()
 	dir, err := module(addon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%s ships no %s (%v)", addon, pattern, err)
-	}
 	for _, file := range files {
-		definitions, err := read(file)
+		definitions, err := read(filepath.Join(dir, file))
 		if err != nil {
 			t.Fatal(err)
 		}
