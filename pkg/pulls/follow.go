@@ -97,7 +97,7 @@ type Follower struct {
 	// were there when this process began.
 	looked    map[int]time.Time
 	inherited map[int]string
-	hinted    map[int]bool // those that the forge is asked of again; see Hinted
+	hinted    map[int]time.Time // those that the forge is asked of again, and when; see Hinted
 	// effects are what heads did that were approved and are none any more, by base and
 	// commit.
 	effects map[string]string
@@ -116,7 +116,7 @@ func NewFollower(o Options) *Follower {
 	if o.Poll == 0 {
 		o.Poll = time.Minute
 	}
-	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, looked: map[int]time.Time{}, hinted: map[int]bool{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}, retiring: map[int]bool{}, dropping: map[int]forge.PullRequest{}}
+	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, looked: map[int]time.Time{}, hinted: map[int]time.Time{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}, retiring: map[int]bool{}, dropping: map[int]forge.PullRequest{}}
 }
 
 // Wake asks the forge now. Many wakes before it is asked are one.
@@ -150,6 +150,10 @@ func (f *Follower) wait(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-f.doubted():
+			if f.askAgain(ctx) {
+				return
+			}
 		case <-f.wake:
 			return
 		case <-end:

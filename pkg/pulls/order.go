@@ -3,9 +3,13 @@ package pulls
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fairway-dev/fairway/pkg/forge"
 )
@@ -46,36 +50,58 @@ func (f *Follower) order(open map[int]forge.PullRequest) (now, later []forge.Pul
 // woken reports whether somebody asked to have the forge asked again.
 func (f *Follower) woken() bool { return len(f.wake) > 0 }
 
-// Hinted asks the forge now, as somebody says that a pull request became another one; 0
-// stands for one that is not named. A forge may list what was before for a moment after
-// it told of a push, so it is asked of that one again soon.
+// Hinted asks the forge now, as somebody says that a pull request became another one. A
+// forge may list what was before for a moment after it told of a push, so it is asked of
+// that one again soon after the last hint.
 func (f *Follower) Hinted(number int) {
-	f.Wake()
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if number == 0 || f.hinted[number] {
-		return
-	}
-	f.hinted[number] = true
-	time.AfterFunc(soon, func() { f.askAgain(number) })
+	f.hinted[number] = time.Now().Add(soon)
+	f.mu.Unlock()
+	f.Wake()
 }
 
-// askAgain asks the forge of one pull request, and of all if it is not as it was last seen.
-func (f *Follower) askAgain(number int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
+// doubted is when the next of those is asked of that somebody hinted at; nil for never.
+func (f *Follower) doubted() <-chan time.Time {
 	f.mu.Lock()
-	delete(f.hinted, number)
-	f.mu.Unlock()
-	pr, err := f.opts.Forge.Pull(ctx, number)
-	if err != nil {
-		return // it is asked at the next poll
+	defer f.mu.Unlock()
+	if len(f.hinted) == 0 {
+		return nil
 	}
+	return time.After(max(0, time.Until(slices.MinFunc(slices.Collect(maps.Values(f.hinted)), time.Time.Compare))))
+}
+
+// askAgain asks the forge of each pull request whose time has come, and reports whether one
+// is not as it was last seen.
+func (f *Follower) askAgain(ctx context.Context) bool {
+	var due []int
 	f.mu.Lock()
-	known := f.pulls[number]
+	for number, at := range f.hinted {
+		if !at.After(time.Now()) {
+			due = append(due, number)
+			delete(f.hinted, number)
+		}
+	}
 	f.mu.Unlock()
+	var asks errgroup.Group
+	asks.SetLimit(atOnce)
+	var other atomic.Bool
+	for _, number := range due {
+		asks.Go(func() error {
+			if pr, err := f.opts.Forge.Pull(ctx, number); err == nil && f.unlike(pr) { // else it is asked at the next poll
+				other.Store(true)
+			}
+			return nil
+		})
+	}
+	_ = asks.Wait()
+	return other.Load()
+}
+
+// unlike reports whether a pull request is not as it was looked at last.
+func (f *Follower) unlike(pr forge.PullRequest) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.pulls[pr.Number]
 	open := pr.State == forge.Open && pr.Base.Branch == f.opts.Remote.Branch
-	if open != (known != nil) || open && known.Reviewed.Head != pr.Head.Commit {
-		f.Wake()
-	}
+	return open != (known != nil) || open && (known.Failed != "" || known.Reviewed.Head != pr.Head.Commit)
 }

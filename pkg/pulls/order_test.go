@@ -153,27 +153,32 @@ func TestHintBeforeTheForgeKnows(t *testing.T) {
 	pushed, shut := seen, seen
 	pushed.Head.Commit, shut.State = "new", forge.Closed
 	for name, c := range map[string]struct {
-		one   forge.PullRequest
-		known bool
-		again bool
+		one    forge.PullRequest
+		known  bool
+		failed string
+		again  bool
 	}{
-		"as it was": {seen, true, false}, "pushed to": {pushed, true, true}, "closed": {shut, true, true},
-		"new": {seen, false, true}, "closed long ago": {shut, false, false},
+		"as it was": {seen, true, "", false}, "pushed to": {pushed, true, "", true}, "closed": {shut, true, "", true},
+		"new": {seen, false, "", true}, "closed long ago": {shut, false, "", false}, "not found in Git yet": {seen, true, "another head", true},
 	} {
-		f := NewFollower(Options{Forge: &later{one: c.one}, Remote: git.Remote{Branch: "main"}, Log: slog.New(slog.DiscardHandler)})
-		if c.known {
-			f.pulls[7] = &Pull{PullRequest: seen}
-			f.pulls[7].Reviewed.Head = "old"
-		}
-		f.Hinted(7)
-		f.Hinted(7)
-		if !f.woken() || len(f.hinted) != 1 {
-			t.Errorf("%s: the hint asks nobody", name)
-		}
-		<-f.wake
-		f.askAgain(7)
-		if f.woken() != c.again {
-			t.Errorf("%s: it is asked again: %v", name, f.woken())
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := NewFollower(Options{Forge: &later{one: c.one}, Remote: git.Remote{Branch: "main"}, Log: slog.New(slog.DiscardHandler)})
+			if c.known {
+				f.pulls[7] = &Pull{PullRequest: seen, Failed: c.failed}
+				f.pulls[7].Reviewed.Head = "old"
+			}
+			f.Hinted(7)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*soon)
+			defer cancel()
+			f.wait(ctx)
+			if ctx.Err() != nil {
+				t.Fatal("the hint asks nobody")
+			}
+			f.wait(ctx)
+			if again := ctx.Err() == nil; again != c.again {
+				t.Errorf("it is asked again: %v", again)
+			}
+		})
 	}
 }

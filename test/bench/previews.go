@@ -207,7 +207,7 @@ func (p *previewing) alone(ctx context.Context, s *section) error {
 			continue
 		}
 		objects = len(objectsIn(written))
-		waited := busy(append(passed, answering(p.seen)...), hook, done)
+		waited := busy(append(slices.Clone(passed), answering(p.seen)...), hook, done)
 		totals, forge, raw = append(totals, done.Sub(hook)), append(forge, busy(passed, hook, done)), append(raw, floor)
 		shares = append(shares, done.Sub(hook)-waited)
 	}

@@ -71,19 +71,12 @@ func run(ctx context.Context, o options) error {
 	if err := c.sound(ctx, mutants[first:]); err != nil {
 		return err
 	}
-	survivors, broken := 0, 0
 	for i := first; i < len(mutants); i++ {
 		m := &mutants[i]
 		if err := c.try(ctx, m); err != nil {
 			return fmt.Errorf("%s in %s: %w", m.rule, m.file, err)
 		}
 		fmt.Println(m)
-		switch {
-		case m.broken: // that is the list's mistake, and the others are tried all the same
-			broken++
-		case !m.killed:
-			survivors++
-		}
 		if o.into == "" {
 			continue
 		}
@@ -91,8 +84,19 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	tried := len(mutants) - first
-	fmt.Printf("%d mutants, %d killed, %d survived, %d do not compile\n", tried, tried-survivors-broken, survivors, broken)
+	told, survivors, broken := mutants, 0, 0 // those that a table had before count, too
+	if o.into == "" {
+		told = mutants[first:]
+	}
+	for _, m := range told {
+		switch {
+		case m.broken: // that is the list's mistake, and the others were tried all the same
+			broken++
+		case !m.killed:
+			survivors++
+		}
+	}
+	fmt.Printf("%d mutants, %d killed, %d survived, %d do not compile\n", len(told), len(told)-survivors-broken, survivors, broken)
 	if survivors+broken > 0 {
 		return errors.New("some guards are held by no test")
 	}

@@ -109,13 +109,31 @@ func (c *copied) try(ctx context.Context, m *mutant) error {
 	if err := os.WriteFile(file, []byte(strings.Replace(string(whole), m.from, m.to, 1)), 0o644); err != nil {
 		return err
 	}
+	if said, fine := c.builds(ctx, m.file); !fine {
+		m.broken = true
+		fmt.Println(said)
+		return os.WriteFile(file, whole, 0o644)
+	}
 	began := time.Now()
 	said, passed, err := c.test(ctx, m.pkg, m.test, 4*time.Minute) // one that hangs is noticed, too
 	m.took, m.killed = time.Since(began), !passed
-	if m.broken = err == nil && !passed && strings.Contains(said, "[build failed]"); m.broken {
+	if m.broken = err == nil && !passed && strings.Contains(said, "[build failed]"); m.broken { // another package's
 		fmt.Println(said)
 	}
 	return errors.Join(err, os.WriteFile(file, whole, 0o644))
+}
+
+// builds reports whether the package of a file builds: a test that has programs built sees
+// no difference between one that does not and one that does wrong.
+func (c *copied) builds(ctx context.Context, file string) (said string, fine bool) {
+	if filepath.Ext(file) != ".go" {
+		return "", true
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "./"+filepath.Dir(file))
+	cmd.Dir = c.dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
 }
 
 // pattern is what go test takes for tests by name, of which one alone may be of a case:

@@ -1,6 +1,7 @@
 package pulls_test
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -182,10 +183,13 @@ func (e *elsewhere) previewed() {
 	if got := e.running("pr-1"); got != "2" {
 		e.t.Errorf("after a push the preview runs edition %q", got)
 	}
-	said := e.forge.Said(1)
-	if len(said) != 1 || !strings.Contains(said[0], "**Preview** `pr-1`: ready") {
-		e.t.Errorf("the comments are %q; want one that says that the preview is ready", said)
-	}
+	e.eventually("the one comment says that the preview is ready", func() string {
+		said := e.forge.Said(1)
+		if len(said) != 1 || !strings.Contains(said[0], "**Preview** `pr-1`: ready") {
+			return strings.Join(said, "; ")
+		}
+		return ""
+	})
 	e.eventually("the preview is a deployment", func() string {
 		for _, d := range e.forge.Deployments() {
 			if strings.HasPrefix(d, "pr-1 "+second[:7]+" success") || strings.HasPrefix(d, "preview/pr-1 "+second[:7]+" success") {
@@ -217,9 +221,21 @@ func (e *elsewhere) stranger() {
 	if got := e.running("pr-2"); got != "" {
 		e.t.Errorf("a stranger's pull request is previewed: edition %q", got)
 	}
-	e.forge.Label("guest", 2, "preview-"+head[:12], true)
+	passer := e.forge.AddUser("passer-by", contract.Read)
+	e.forge.Sent()
+	e.forge.Label(passer.Name, 2, "preview-"+head[:12], true)
+	e.eventually("it is asked whether who put the label on may write", func() string {
+		for _, sent := range e.forge.Sent() {
+			if strings.Contains(sent, "/collaborators/"+passer.Name+"/") || strings.HasSuffix(sent, fmt.Sprint("/members/all/", passer.ID)) {
+				return ""
+			}
+		}
+		return "nobody asks"
+	})
+	if got := e.running("pr-2"); got != "" {
+		e.t.Errorf("anybody's label lets a stranger's head in: edition %q", got)
+	}
 	e.forge.AddUser("lead", contract.Admin)
-	e.forge.Label("lead", 2, "preview-"+head[:12], false)
 	e.forge.Label("lead", 2, "preview-"+head[:12], true)
 	e.told(head, "success https://cart.shop.pr-2.preview.example.com")
 	later := e.edition("theirs", "2", "4")

@@ -105,8 +105,10 @@ func TestRead(t *testing.T) {
 		"mark with more":   {"a: 1\n---#: |\n  b: &a {x: *a}\n", "alias", "f:3:6"},
 		"mark and a blank": {"a: 1\n---\u00a0#: |\n  b: &a {x: *a}\n", "alias", "f:3:6"},
 		"mark goes on":     {"a: 1\n--- {b: 2}\n", "yaml", "f:2:1"},
-		"ends early":       {"a: 1\n...\nb: *a\n", "yaml", ""},
-		"line ends":        {"a: 1\r---\rb: 2\n", "yaml", ""},
+		"ends early":       {"a: 1\n---\nb: 1\nc: 1\n...\nd: 2\n", "yaml", "f:6:1"},
+		"line ends":        {"a: 1\r---\rb: 2\n", "yaml", "f:2:1"},
+		"one } too many":   {"{\n\"a\": 1\n}\n}\n", "yaml", "f:4:1"},
+		"indented first":   {"  a: 1\n  b: 2\nc: 3\n", "yaml", "f:3:1"},
 		"second":           {"a: 1\n--- # of two\nb: 2\nc: !x 1\n", "tag", "f:4:4"},
 	} {
 		t.Run(name, func(t *testing.T) {

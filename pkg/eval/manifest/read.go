@@ -109,8 +109,18 @@ func (p part) read(file string) (*yaml.Node, *protocol.Fault) {
 		f.Pos.Line += p.line
 		return nil, f
 	}
-	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, fault(file, &yaml.Node{Line: p.line + max(more.Line, 1), Column: 1}, "yaml", "a document ends here that no line of --- ends", "write --- alone between documents")
+	switch err := d.Decode(&more); {
+	case errors.Is(err, io.EOF):
+	case err != nil && !strings.Contains(err.Error(), "<document start>"):
+		f := unreadable(file, err)
+		f.Pos.Line += p.line
+		return nil, f
+	default:
+		at := more.Line
+		if err != nil {
+			at = unreadable(file, err).Pos.Line + 1 // of this the library counts lines from 0
+		}
+		return nil, fault(file, &yaml.Node{Line: p.line + at, Column: 1}, "yaml", "what stands here belongs to no document: the one before it ended", "indent it as what it belongs to, or write --- alone between documents")
 	}
 	move(&n, p.line)
 	return &n, nil
