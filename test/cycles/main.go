@@ -35,7 +35,7 @@ func main() {
 	flag.IntVar(&o.parallel, "parallel", 8, "pull requests at a time")
 	flag.IntVar(&o.atOnce, "at-once", 100, "previews to make at once afterwards, without faults; none if zero")
 	flag.Uint64Var(&o.seed, "seed", 1, "decides what is left to chance")
-	flag.DurationVar(&o.every, "kill-every", 20*time.Second, "how often the daemon is killed; never if zero")
+	flag.DurationVar(&o.every, "kill-every", 45*time.Second, "how often the daemon is killed; never if zero")
 	flag.BoolVar(&o.calm, "calm", false, "no faults")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
