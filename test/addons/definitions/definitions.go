@@ -31,7 +31,7 @@ func Shipped() map[string][]string {
 		"cert-manager":  {"deploy/crds/cert-manager.io_certificates.yaml"},
 		"cilium":        {"pkg/k8s/apis/cilium.io/client/crds/v2/ciliumnetworkpolicies.yaml"},
 		"cluster-api":   {"core/config/crd/bases/cluster.x-k8s.io_clusters.yaml"},
-		"envoy-gateway": {"charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml"},
+		"envoy-gateway": {"charts/gateway-helm/crds/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml"},
 		"external-secrets": {
 			"config/crds/bases/external-secrets.io_externalsecrets.yaml", "config/crds/bases/generators.external-secrets.io_passwords.yaml",
 		},

@@ -2,6 +2,6 @@
 // reads this.
 module github.com/fairway-dev/fairway/test/addons/definitions/envoy-gateway
 
-go 1.26.7
+go 1.25.6
 
-require github.com/envoyproxy/gateway v1.9.1
+require github.com/envoyproxy/gateway v1.7.0
