@@ -158,7 +158,7 @@ func pattern(names string) string {
 func (c *copied) test(ctx context.Context, pkg, names string, limit time.Duration) (said string, passed bool, err error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-count=1", "-timeout="+limit.String(), "-run", pattern(names), pkg)
 	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "FAIRWAY_BIN=") // a binary that is ready has the guard
 	out, err := cmd.CombinedOutput()
 	if strings.Contains(string(out), "no tests to run") {
 		return string(out), false, fmt.Errorf("%s has no test %s", pkg, names)

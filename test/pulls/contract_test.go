@@ -35,10 +35,10 @@ func TestPreviewsElsewhere(t *testing.T) {
 		start     func() *contract.Server
 	}{{"github", "refs/pull/", contract.GitHub}, {"gitlab", "refs/merge-requests/", contract.GitLab}} {
 		t.Run(forge.kind, func(t *testing.T) { // one after the other: they have one plane
-			e := &elsewhere{world: &world{t: t, clone: clone, log: &lines{}, data: t.TempDir()}, set: set, kind: forge.kind, ref: forge.ref, forge: forge.start()}
+			e := &elsewhere{world: &world{t: t, clone: clone, log: &lines{}, data: t.TempDir()}, set: set, kubeconfig: set.Kubeconfig, kind: forge.kind, ref: forge.ref, forge: forge.start()}
 			t.Cleanup(e.forge.Close)
 			e.forge.At(time.Now())
-			e.serve(repo)
+			e.serve(repo, "--forge-poll", "500ms")
 			e.previewed()
 			e.stranger()
 		})
@@ -48,9 +48,10 @@ func TestPreviewsElsewhere(t *testing.T) {
 // elsewhere is a small company with a stand-in for a forge, and a daemon that previews.
 type elsewhere struct {
 	*world
-	set       *labtest.Set
-	kind, ref string
-	forge     *contract.Server
+	set        *labtest.Set
+	kubeconfig string
+	kind, ref  string
+	forge      *contract.Server
 }
 
 // smallCompany is a company with one service on one cluster, by its files.
@@ -93,15 +94,15 @@ func founded(t *testing.T) (clone, repo string) {
 	return w.clone, repo
 }
 
-// serve runs the daemon until the test ends.
-func (e *elsewhere) serve(repo string) {
+// serve runs the daemon until the test ends, with more flags.
+func (e *elsewhere) serve(repo string, more ...string) {
 	e.t.Helper()
 	token := filepath.Join(e.data, "token")
 	e.must(os.WriteFile(token, []byte(e.forge.AddUser("fairway", contract.Admin).Token), 0o600))
 	listen := free(e.t)
 	e.server = "http://" + listen
-	cmd := exec.Command(binary(e.t), "serve", "--repo", repo, "--data-dir", filepath.Join(e.data, "data"), "--kubeconfig", e.set.Kubeconfig, "--poll", "1s", "--listen", listen,
-		"--forge", e.kind, "--forge-url", e.forge.URL, "--forge-repository", contract.Repository, "--forge-token-file", token, "--forge-poll", "500ms")
+	cmd := exec.Command(binary(e.t), append([]string{"serve", "--repo", repo, "--data-dir", filepath.Join(e.data, "data"), "--kubeconfig", e.kubeconfig, "--poll", "1s", "--listen", listen,
+		"--forge", e.kind, "--forge-url", e.forge.URL, "--forge-repository", contract.Repository, "--forge-token-file", token}, more...)...)
 	cmd.Stdout, cmd.Stderr = e.log, e.log
 	e.must(cmd.Start())
 	var once sync.Once

@@ -71,6 +71,21 @@ func Reading(fault func(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 }
 
+// Behind answers as many reads as are left with the answer before them, as a forge does
+// whose copies lag.
+func Behind(left *atomic.Int32) Fault {
+	var last atomic.Pointer[httptest.ResponseRecorder]
+	return Reading(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		rec := last.Load()
+		if rec == nil || left.Add(-1) < 0 {
+			left.Store(0)
+			rec = record(next, r)
+			last.Store(rec)
+		}
+		replay(w, rec, rec.Body.Bytes())
+	})
+}
+
 // writing lets a fault at requests that change something, and all others pass.
 func writing(fault http.HandlerFunc, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
