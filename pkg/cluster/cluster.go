@@ -142,8 +142,10 @@ type Ratchet struct {
 // Unapproved are the units that wait for the approval of a commit.
 type Unapproved struct {
 	// Pull is the number of the pull request that was merged as it.
-	Pull  int
-	Units []string
+	Pull int
+	// Before is the commit at which the branch was before; empty for the first parent.
+	Before string
+	Units  []string
 }
 
 // Live is one object freshly read from the cluster.

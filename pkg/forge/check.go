@@ -67,6 +67,19 @@ func Still(now, asked PullRequest, files []File) error {
 	return nil
 }
 
+// As is the one of some pull requests that was merged as a commit; ErrNotFound if none was.
+func As(commit string, all []PullRequest, err error) (PullRequest, error) {
+	if err != nil {
+		return PullRequest{}, fmt.Errorf("get the pull request merged as %s: %w", commit, err)
+	}
+	for _, p := range all {
+		if p.State == Merged && p.MergeCommit == commit {
+			return p, nil
+		}
+	}
+	return PullRequest{}, fmt.Errorf("a pull request merged as %s: %w", commit, ErrNotFound)
+}
+
 // Short is a line as it fits into most characters.
 func Short(text string, most int) string {
 	line := strings.Join(strings.Fields(text), " ")

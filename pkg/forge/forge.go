@@ -203,6 +203,10 @@ type Forge interface {
 	Pulls(ctx context.Context, base string) object.Set[int, PullRequest]
 	// Pull gives a pull request in any state; ErrNotFound if there is none.
 	Pull(ctx context.Context, number int) (PullRequest, error)
+	// MergedAs gives the pull request that a commit was made by merging; where its commits
+	// were rebased, or the branch was moved forward, that is the last of them. ErrNotFound
+	// if the forge knows none.
+	MergedAs(ctx context.Context, commit string) (PullRequest, error)
 	// Files lists what the head touches since it left its base, by path. They are
 	// those of the head given: if the pull request moved, they are unknown with ErrMoved.
 	Files(ctx context.Context, pull PullRequest) object.Set[string, File]

@@ -67,6 +67,7 @@ type Pull struct {
 	Decision owners.Decision
 
 	facts owners.Facts
+	made  string // what rebasing leaves of the head
 	stage stage
 	said  string             // the decision and the preview, as the forge was told them last
 	lines []forge.Annotation // the mistakes, where they stand on the head
@@ -97,7 +98,11 @@ type Follower struct {
 	// were there when this process began.
 	looked    map[int]time.Time
 	inherited map[int]string
-	hinted    map[int]time.Time // those that the forge is asked of again, and when; see Hinted
+	// nobodys are commits that no pull request was merged as; until deaf passed, the forge
+	// is not asked of such.
+	nobodys map[git.Hash]bool
+	deaf    time.Time
+	hinted  map[int]time.Time // those that the forge is asked of again, and when; see Hinted
 	// effects are what heads did that were approved and are none any more, by base and
 	// commit.
 	effects map[string]string
@@ -116,7 +121,7 @@ func NewFollower(o Options) *Follower {
 	if o.Poll == 0 {
 		o.Poll = time.Minute
 	}
-	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, looked: map[int]time.Time{}, hinted: map[int]time.Time{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}, retiring: map[int]bool{}, dropping: map[int]forge.PullRequest{}}
+	return &Follower{opts: o, wake: make(chan struct{}, 1), pulls: map[int]*Pull{}, past: map[int]*Pull{}, looked: map[int]time.Time{}, hinted: map[int]time.Time{}, nobodys: map[git.Hash]bool{}, merges: map[git.Hash]*merged{}, effects: map[string]string{}, retiring: map[int]bool{}, dropping: map[int]forge.PullRequest{}}
 }
 
 // Wake asks the forge now. Many wakes before it is asked are one.
@@ -277,7 +282,7 @@ func (f *Follower) one(ctx context.Context, base git.Revision, pr forge.PullRequ
 	var err error
 	if same {
 		now.Report, now.facts, now.said, now.stage, now.At = known.Report, known.facts, known.said, known.stage, known.At
-		now.lines = known.lines
+		now.lines, now.made = known.lines, known.made
 	} else if err = f.review(ctx, base, now); errors.Is(err, errMoved) {
 		time.AfterFunc(soon, f.Wake) // the base that is in force now is the one to tell of
 		return
@@ -331,25 +336,34 @@ func (f *Follower) tell(ctx context.Context, now *Pull, same bool) error {
 	return nil
 }
 
-// review fetches the head of a pull request and says what merging it would do. What is
-// there now counts: a head that went on since the forge was asked is looked at when the
-// forge says so.
-func (f *Follower) review(ctx context.Context, base git.Revision, pr *Pull) error {
-	f.looking.Lock()
-	defer f.looking.Unlock()
-	store := f.opts.Base.Store()
-	remote := f.opts.Remote
+// fetchHead fetches the head of a pull request. What is there now counts: one that went on
+// since the forge was asked is an error, and is looked at when the forge says so.
+func (f *Follower) fetchHead(ctx context.Context, pr forge.PullRequest) (git.Revision, error) {
+	store, remote := f.opts.Base.Store(), f.opts.Remote
 	remote.Branch = f.opts.Ref(pr.Number)
 	head, err := store.Fetch(ctx, remote)
 	if errors.Is(err, git.ErrRewound) { // whose branch it is may do so
 		err = store.Accept(remote.Branch, head.Commit)
 	}
 	if err != nil {
-		return fmt.Errorf("fetch the head of pull request %d: %w", pr.Number, err)
+		return head, fmt.Errorf("fetch the head of pull request %d: %w", pr.Number, err)
 	}
 	if head.Commit.String() != pr.Head.Commit {
-		return fmt.Errorf("pull request %d is at %s for Git and at %s for the forge", pr.Number, head.Commit, pr.Head.Commit)
+		return head, fmt.Errorf("pull request %d is at %s for Git and at %s for the forge", pr.Number, head.Commit, pr.Head.Commit)
 	}
+	return head, nil
+}
+
+// review says what merging the head of a pull request would do.
+func (f *Follower) review(ctx context.Context, base git.Revision, pr *Pull) error {
+	f.looking.Lock()
+	defer f.looking.Unlock()
+	store := f.opts.Base.Store()
+	head, err := f.fetchHead(ctx, pr.PullRequest)
+	if err != nil {
+		return err
+	}
+	pr.made = f.made(head.Commit)
 	proposal, err := Open(store, base, head)
 	if err != nil {
 		return err

@@ -1,22 +1,18 @@
 package pulls
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/git"
-	"github.com/fairway-dev/fairway/pkg/git/compose"
 	"github.com/fairway-dev/fairway/pkg/journal"
 	"github.com/fairway-dev/fairway/pkg/owners"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
@@ -52,15 +48,14 @@ type effect struct {
 
 // Judge finds out whether a commit is what a pull request was merged as, and whether it
 // does what was reported of that. Where it does another thing, because the branch had gone
-// on or nothing was reported, and not everybody approved that who must, it waits. The
-// number is that of the pull request where that is known, from an earlier judgement.
-func (f *Follower) Judge(ctx context.Context, before, after git.Revision, number int) (reconcile.Judgement, error) {
+// on or nothing was reported, and not everybody approved that who must, it waits.
+func (f *Follower) Judge(ctx context.Context, s reconcile.Step) (reconcile.Judgement, error) {
 	f.mu.Lock()
-	m := f.merges[after.Commit]
+	m := f.merges[s.After.Commit]
 	f.mu.Unlock()
 	if m == nil {
 		var err error
-		if m, err = f.identify(ctx, before, after, number); m == nil || err != nil {
+		if m, err = f.identify(ctx, s); m == nil || err != nil {
 			return reconcile.Judgement{}, err
 		}
 	}
@@ -78,16 +73,16 @@ func (f *Follower) Judge(ctx context.Context, before, after git.Revision, number
 	defer f.mu.Unlock()
 	m.waits = waits
 	if waits == "" && m.unsure != "" { // then it does not matter whose it is
-		delete(f.merges, after.Commit)
+		delete(f.merges, m.after.Commit)
 		return reconcile.Judgement{}, nil
 	}
-	if f.merges[after.Commit] = m; m.said != m.saying() {
+	if f.merges[m.after.Commit] = m; m.said != m.saying() {
 		f.Wake()
 	}
 	if waits == "" {
 		return reconcile.Judgement{}, nil
 	}
-	return reconcile.Judgement{Pull: m.pr.Number, Why: m.why(), Hint: m.hint(), Units: m.effect.units}, nil
+	return reconcile.Judgement{Pull: m.pr.Number, Before: m.before.Commit, Why: m.why(), Hint: m.hint(), Units: m.effect.units}, nil
 }
 
 // why says in a line what is held and what for.
@@ -106,147 +101,6 @@ func (m *merged) hint() string {
 
 // approveLabel is the label by which somebody approves what a merge does.
 func approveLabel(commit git.Hash) string { return "approve-" + commit.String()[:12] }
-
-// identify finds the pull request that a commit may be the merge of, and what the commit
-// does; nil where there is none.
-func (f *Follower) identify(ctx context.Context, before, after git.Revision, number int) (*merged, error) {
-	m := &merged{before: before, after: after, since: f.opts.Now(), recorded: number != 0}
-	known := f.byHead(after)
-	if known == nil && !m.recorded {
-		if number = f.named(after); number == 0 {
-			return nil, nil
-		}
-		if known = f.lastKnown(number); known != nil && !f.plainly(before, after, known.Reviewed.Head) {
-			known = nil // then the forge has to say it
-		}
-	}
-	switch {
-	case known != nil:
-		m.pr = known.PullRequest
-	case m.recorded:
-		m.pr, m.unsure = f.recall(ctx, number)
-	default:
-		if m.pr, m.unsure = f.confirm(ctx, number, m); m.pr.Number == 0 {
-			return nil, nil
-		}
-		known = f.lastKnown(number)
-	}
-	did := "" // what was reported of the head
-	if known != nil && known.Failed == "" && (m.pr.Head.Commit == "" || m.pr.Head.Commit == known.Head.Commit) {
-		m.pr.Head = known.Head
-		m.reported, m.report, m.asked, did = known.Report.Digest.String(), known.Report, known.Decision, known.facts.Digest
-		if known.Reviewed.Base == before.Commit.String() && f.plainly(before, after, known.Reviewed.Head) {
-			m.planned, m.unsure = true, ""
-			return m, nil
-		}
-	}
-	var err error
-	if m.report, m.effect, err = f.replay(ctx, before, after); err != nil {
-		return nil, err
-	}
-	m.planned = m.reported == m.report.Digest.String() && did == m.effect.facts.Digest && m.unsure == ""
-	return m, nil
-}
-
-// byHead is the known pull request whose head a commit merges; nil for none.
-func (f *Follower) byHead(after git.Revision) *Pull {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i, parent := range after.Parents {
-		for _, known := range []map[int]*Pull{f.pulls, f.past} {
-			for _, p := range known {
-				if i > 0 && p.Head.Commit == parent.String() {
-					return p
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// lastKnown is what is known of a pull request that is or was open; nil for nothing.
-func (f *Follower) lastKnown(number int) *Pull {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return cmp.Or(f.pulls[number], f.past[number])
-}
-
-// named is the number of the pull request that a commit says it merges; 0 for none.
-func (f *Follower) named(after git.Revision) int {
-	raw, err := f.opts.Base.Store().RawCommit(after.Commit)
-	if err != nil {
-		return 0
-	}
-	return numberIn(raw)
-}
-
-// recall asks the forge for a pull request that was merged for sure.
-func (f *Follower) recall(ctx context.Context, number int) (pr forge.PullRequest, unsure string) {
-	pr, err := f.opts.Forge.Pull(ctx, number)
-	if err != nil {
-		return forge.PullRequest{Number: number}, fmt.Sprintf("the forge does not say who approved pull request %d: %v", number, err)
-	}
-	return pr, ""
-}
-
-// doubt is how long a pull request that is open for the forge may have been merged all
-// the same: it notes that after the commit is there.
-const doubt = time.Minute
-
-// confirm asks the forge whether a pull request was merged as a commit that says so;
-// number 0 where it was not. Where the forge does not say, that is said.
-func (f *Follower) confirm(ctx context.Context, number int, m *merged) (pr forge.PullRequest, unsure string) {
-	pr, err := f.opts.Forge.Pull(ctx, number)
-	switch {
-	case errors.Is(err, forge.ErrNotFound):
-		return forge.PullRequest{}, ""
-	case err != nil:
-		return forge.PullRequest{Number: number}, fmt.Sprintf("the forge does not say whether pull request %d was merged as it: %v", number, err)
-	case pr.Base.Branch == f.opts.Remote.Branch && pr.State == forge.Merged && pr.MergeCommit == m.after.Commit.String():
-		return pr, ""
-	case pr.Base.Branch == f.opts.Remote.Branch && pr.State == forge.Open && f.opts.Now().Sub(m.since) < doubt:
-		return pr, fmt.Sprintf("pull request %d, which it says it merges, is open for the forge yet", number)
-	}
-	return forge.PullRequest{}, ""
-}
-
-// numberIn is the number of the pull request that a commit's message says it merges, as
-// forges write that; 0 for none. Examples: "Merge pull request #7 from a/b", "Add it (#7)",
-// "Merge pull request 'Add it' (#7) from b into main", "See merge request a/b!7".
-func numberIn(raw []byte) int {
-	_, message, _ := bytes.Cut(raw, []byte("\n\n"))
-	said := regexp.MustCompile(`^Merge pull request #(\d{1,9})\b|^[^\n]*\(#(\d{1,9})\)(?: from [^\n]*)?(?:\n|$)|(?m:^See merge request [^\s!]*!(\d{1,9})$)`).FindSubmatch(message)
-	for _, digits := range said[min(len(said), 1):] {
-		if n, err := strconv.Atoi(string(digits)); err == nil {
-			return n
-		}
-	}
-	return 0
-}
-
-// plainly reports whether a commit has just what merging a head into what was before
-// gives.
-func (f *Follower) plainly(before, after git.Revision, head string) bool {
-	store := f.opts.Base.Store()
-	h, err := store.Resolve(head)
-	if err != nil {
-		return false
-	}
-	p, err := Open(store, before, h)
-	if err != nil {
-		return false
-	}
-	tree, conflicts, err := compose.Merge(p.AncestorTree, p.BaseTree, p.HeadTree)
-	if err != nil || len(conflicts) > 0 {
-		return false
-	}
-	is, err := store.Tree(after.Commit)
-	if err != nil {
-		return false
-	}
-	same, err := alike(tree, is)
-	return err == nil && same
-}
 
 // replay finds out what a change from one revision to another does, wherever the fleet in
 // force is.
@@ -268,17 +122,20 @@ func (f *Follower) replay(ctx context.Context, before, after git.Revision) (r re
 
 // authorsOf are who could have made what was merged, by its commits.
 func (f *Follower) authorsOf(ctx context.Context, before git.Revision, pr forge.PullRequest) ([]string, error) {
-	store := f.opts.Base.Store()
-	head, err := store.Resolve(pr.Head.Commit)
-	if errors.Is(err, git.ErrNotFound) {
-		remote := f.opts.Remote
-		remote.Branch = f.opts.Ref(pr.Number)
-		head, err = store.Fetch(ctx, remote)
-	}
+	head, err := f.headOf(ctx, pr)
 	if err != nil {
 		return nil, err
 	}
-	return authors(store, Proposal{Base: before, Head: head})
+	return authors(f.opts.Base.Store(), Proposal{Base: before, Head: head})
+}
+
+// headOf is the head of a pull request, which is fetched where the copy of Git lacks it.
+func (f *Follower) headOf(ctx context.Context, pr forge.PullRequest) (git.Revision, error) {
+	head, err := f.opts.Base.Store().Resolve(pr.Head.Commit)
+	if errors.Is(err, git.ErrNotFound) {
+		head, err = f.fetchHead(ctx, pr)
+	}
+	return head, err
 }
 
 // decideMerge says who must approve what a merge does, by the rules before it, and who of

@@ -26,6 +26,9 @@ func (b barred) names() map[string]cluster.Unapproved {
 			out = map[string]cluster.Unapproved{}
 		}
 		out[commit] = cluster.Unapproved{Pull: j.Pull, Units: units}
+		if !j.Before.IsZero() {
+			out[commit] = cluster.Unapproved{Pull: j.Pull, Before: j.Before.String(), Units: units}
+		}
 	}
 	return out
 }
@@ -67,15 +70,11 @@ func (r *ratchet) units(commit string) []catalog.UnitKey {
 	return slices.Clone(r.barred[commit].Units)
 }
 
-// commits are those of which units wait, and the numbers of their pull requests.
-func (r *ratchet) commits() map[string]int {
+// commits are those of which units wait, and what was found out about them.
+func (r *ratchet) commits() map[string]Judgement {
 	r.barring.Lock()
 	defer r.barring.Unlock()
-	out := map[string]int{}
-	for commit, j := range r.barred {
-		out[commit] = j.Pull
-	}
-	return out
+	return maps.Clone(r.barred)
 }
 
 // waits says why a unit has to wait for approval; nil where it does not.
@@ -107,6 +106,7 @@ func (r *ratchet) heard(rec cluster.Ratchet) {
 			continue
 		}
 		j := Judgement{Pull: waits.Pull, Why: "commit " + commit + " changed it and was not approved for what it does; it is asked again who approved it"}
+		j.Before, _ = git.ParseHash(waits.Before) // else it is the first parent
 		for _, name := range waits.Units {
 			if key, err := catalog.ParseUnitKey(name); err == nil {
 				j.Units = append(j.Units, key)
@@ -159,5 +159,7 @@ func (r *ratchet) unsaved() bool {
 func (r *ratchet) untold() bool {
 	r.barring.Lock()
 	defer r.barring.Unlock()
-	return !maps.EqualFunc(r.barred.names(), r.rec.Unapproved, func(a, b cluster.Unapproved) bool { return a.Pull == b.Pull && slices.Equal(a.Units, b.Units) })
+	return !maps.EqualFunc(r.barred.names(), r.rec.Unapproved, func(a, b cluster.Unapproved) bool {
+		return a.Pull == b.Pull && a.Before == b.Before && slices.Equal(a.Units, b.Units)
+	})
 }

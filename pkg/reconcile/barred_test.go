@@ -19,18 +19,24 @@ func commits(t *testing.T) (store *git.Store, first, second, beside git.Revision
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	commit := func(base git.Hash, text string) git.Revision {
-		h, err := store.Commit(t.Context(), git.Edit{Base: base, Files: map[string][]byte{"README.md": []byte(text)}, Message: text, Author: "Ada <ada@example.com>"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		rev, err := store.Resolve(h.String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return rev
+		return commitOf(t, store, base, "README.md", []byte(text))
 	}
 	first = commit(git.Hash{}, "one")
 	return store, first, commit(first.Commit, "two"), commit(git.Hash{}, "beside")
+}
+
+// commitOf makes a commit that writes one file, or deletes it where there is no content.
+func commitOf(t *testing.T, store *git.Store, base git.Hash, file string, content []byte) git.Revision {
+	t.Helper()
+	h, err := store.Commit(t.Context(), git.Edit{Base: base, Files: map[string][]byte{file: content}, Message: file, Author: "Ada <ada@example.com>"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rev, err := store.Resolve(h.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rev
 }
 
 // cart is a unit of a cluster called eu.
@@ -45,7 +51,8 @@ func TestWhatWaitsIsRecorded(t *testing.T) {
 	pay := catalog.UnitKey{Environment: "prod", Cluster: "eu", Service: "pay"}
 	r := &ratchet{name: "eu"}
 	r.bar("c0ffee", Judgement{Why: "waits", Pull: 7, Units: []catalog.UnitKey{cart(), elsewhere}})
-	r.bar("c0ffee", Judgement{Why: "waits still", Pull: 7, Units: []catalog.UnitKey{pay}})
+	before := git.Hash{1}
+	r.bar("c0ffee", Judgement{Why: "waits still", Pull: 7, Before: before, Units: []catalog.UnitKey{pay}})
 	r.bar("decade", Judgement{Why: "waits", Pull: 8, Units: []catalog.UnitKey{elsewhere}})
 	if !r.unsaved() {
 		t.Error("it counts as recorded before it was")
@@ -55,6 +62,9 @@ func TestWhatWaitsIsRecorded(t *testing.T) {
 	back.load(rec)
 	if back.unsaved() {
 		t.Errorf("what was recorded is not what waits: %+v", back.names())
+	}
+	if got := back.commits()["c0ffee"]; got.Before != before || got.Pull != 7 {
+		t.Errorf("what was recorded comes back as %+v", got)
 	}
 	if got := rec.Unapproved["c0ffee"]; len(rec.Unapproved) != 1 || got.Pull != 7 || len(got.Units) != 2 {
 		t.Errorf("recorded: %+v", rec.Unapproved)
@@ -88,10 +98,29 @@ func TestReplacedHistoryWaitsForNothing(t *testing.T) {
 	}
 }
 
+// TestSeveralCommitsAreTakenBackTogether: what a pull request did in several commits is not
+// taken back before all of it is.
+func TestSeveralCommitsAreTakenBackTogether(t *testing.T) {
+	store, before, _, _ := commits(t)
+	one := commitOf(t, store, before.Commit, "README.md", []byte("changed"))
+	merge := commitOf(t, store, one.Commit, "more.md", []byte("added"))
+	part := commitOf(t, store, merge.Commit, "more.md", nil)
+	whole := commitOf(t, store, part.Commit, "README.md", []byte("one"))
+	d := New(Options{Store: store, Log: slog.New(slog.DiscardHandler)})
+	j := Judgement{Why: "waits", Pull: 7, Before: before.Commit, Units: []catalog.UnitKey{cart()}}
+	d.bar(merge.Commit, j)
+	if err := d.ask(t.Context(), merge.Commit, j, part); err != nil || len(d.barred) != 1 {
+		t.Errorf("with its last commit taken back %d wait, %v", len(d.barred), err)
+	}
+	if err := d.ask(t.Context(), merge.Commit, j, whole); err != nil || len(d.barred) != 0 {
+		t.Errorf("with all taken back %d wait, %v", len(d.barred), err)
+	}
+}
+
 // approving is somebody who says yes to everything.
 type approving struct{ asked int }
 
-func (a *approving) Judge(context.Context, git.Revision, git.Revision, int) (Judgement, error) {
+func (a *approving) Judge(context.Context, Step) (Judgement, error) {
 	a.asked++
 	return Judgement{}, nil
 }
@@ -109,14 +138,14 @@ func TestLaggingCopyLiftsNothing(t *testing.T) {
 	}
 	for _, commit := range []git.Hash{second.Commit, beside.Commit, unknown} {
 		d.bar(commit, Judgement{Why: "waits", Units: []catalog.UnitKey{cart()}})
-		if err := d.ask(t.Context(), commit, 7, first); err != nil {
+		if err := d.ask(t.Context(), commit, Judgement{Pull: 7}, first); err != nil {
 			t.Error(err)
 		}
 	}
 	if a.asked > 0 || len(d.barred) != 3 {
 		t.Errorf("asked %d times, and %d wait; want 0 and 3", a.asked, len(d.barred))
 	}
-	if err := d.ask(t.Context(), second.Commit, 7, second); err != nil || a.asked != 1 || len(d.barred) != 2 {
+	if err := d.ask(t.Context(), second.Commit, Judgement{Pull: 7}, second); err != nil || a.asked != 1 || len(d.barred) != 2 {
 		t.Errorf("of one that it has: asked %d times, %d wait, %v", a.asked, len(d.barred), err)
 	}
 }

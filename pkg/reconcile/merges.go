@@ -15,18 +15,30 @@ import (
 // applied: what was reported of a pull request, or approved, may be another thing than what
 // the merge does, because the branch had gone on.
 type Merges interface {
-	// Judge says what of a commit has to wait; before is its first parent, and pull the
-	// number of the pull request if an earlier judgement named it, else 0. An error means
-	// that it cannot be found out what the commit does.
-	Judge(ctx context.Context, before, merge git.Revision, pull int) (Judgement, error)
+	// Judge says what of a commit has to wait. An error means that it cannot be found out
+	// what the commit does.
+	Judge(ctx context.Context, s Step) (Judgement, error)
+}
+
+// Step is a commit of the branch that a pull request may have been merged as.
+type Step struct {
+	// Before is the commit's first parent, and Since where the branch was when it was judged
+	// last: no pull request came into it before that. Of a commit that an earlier judgement
+	// is of, both are where the pull request began.
+	Since, Before, After git.Revision
+	// Pull is the number of the pull request that an earlier judgement named, else 0.
+	Pull int
 }
 
 // Judgement is what has to wait for approval, and why; nothing where Why is empty.
 type Judgement struct {
 	Why, Hint string
 	// Pull is the number of the pull request.
-	Pull  int
-	Units []catalog.UnitKey
+	Pull int
+	// Before is where the branch was before the pull request came into it: the commit's
+	// first parent, or before the first of its commits where there are several.
+	Before git.Hash
+	Units  []catalog.UnitKey
 }
 
 // HoldUnapproved is the reason to hold a unit that a merge changed which nobody approved
@@ -47,7 +59,7 @@ func (d *Daemon) advance(ctx context.Context, rev git.Revision) error {
 		return err
 	}
 	for i := 1; i < len(steps); i++ {
-		j, err := d.merges.Judge(ctx, steps[i-1], steps[i], 0)
+		j, err := d.merges.Judge(ctx, Step{Since: steps[0], Before: steps[i-1], After: steps[i]})
 		if err != nil {
 			return fmt.Errorf("revision %s waits: judge what commit %s does: %w", rev.Commit, steps[i].Commit, err)
 		}
@@ -140,7 +152,7 @@ func (d *Daemon) reconsider(ctx context.Context) error {
 
 // ask asks again of one merge, and has its units go on where it is approved or was taken
 // back. What the present history does not contain yet waits on: a copy may lag behind.
-func (d *Daemon) ask(ctx context.Context, commit git.Hash, pull int, now git.Revision) error {
+func (d *Daemon) ask(ctx context.Context, commit git.Hash, was Judgement, now git.Revision) error {
 	within, err := d.copy().IsAncestor(commit, now.Commit)
 	if errors.Is(err, git.ErrNotFound) || err == nil && !within {
 		return nil
@@ -152,7 +164,15 @@ func (d *Daemon) ask(ctx context.Context, commit git.Hash, pull int, now git.Rev
 	if err != nil || len(steps) < 2 {
 		return err
 	}
-	undone, err := d.undone(steps[1], steps[0], now)
+	before := steps[1]
+	if !was.Before.IsZero() {
+		if before, err = d.copy().Resolve(was.Before.String()); errors.Is(err, git.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	undone, err := d.undone(before, steps[0], now)
 	if err != nil {
 		return err
 	}
@@ -163,7 +183,7 @@ func (d *Daemon) ask(ctx context.Context, commit git.Hash, pull int, now git.Rev
 	if d.merges == nil {
 		return nil // nobody can say that it is approved
 	}
-	j, err := d.merges.Judge(ctx, steps[1], steps[0], pull)
+	j, err := d.merges.Judge(ctx, Step{Since: before, Before: before, After: steps[0], Pull: was.Pull})
 	switch {
 	case err != nil:
 		return err
@@ -188,22 +208,21 @@ func (d *Daemon) told(commit git.Hash, j Judgement) {
 	}
 }
 
-// waiting are the commits that wait, by what the daemon or a cluster knows, and the
-// numbers of their pull requests.
-func (d *Daemon) waiting() map[git.Hash]int {
-	all := map[git.Hash]int{}
+// waiting are the commits that wait, by what the daemon or a cluster knows, and whose
+// they are.
+func (d *Daemon) waiting() map[git.Hash]Judgement {
+	all := map[git.Hash]Judgement{}
 	for _, l := range d.loopList() {
-		for name, pull := range l.ratchet.commits() {
-			if h, err := git.ParseHash(name); err == nil {
-				all[h] = pull
+		for name, j := range l.ratchet.commits() {
+			h, err := git.ParseHash(name)
+			if err == nil && (all[h].Before.IsZero() || !j.Before.IsZero()) { // an older version does not record it
+				all[h] = j
 			}
 		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for commit, j := range d.barred {
-		all[commit] = j.Pull
-	}
+	maps.Copy(all, d.barred)
 	return all
 }
 

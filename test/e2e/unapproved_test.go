@@ -32,11 +32,11 @@ func newApproving(t *testing.T) (*world, *approver) {
 	return w, a
 }
 
-func (a *approver) Judge(_ context.Context, _, merge git.Revision, pull int) (reconcile.Judgement, error) {
+func (a *approver) Judge(_ context.Context, s reconcile.Step) (reconcile.Judgement, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asked[merge.Commit.String()] = pull
-	units, waits := a.units[merge.Commit.String()]
+	a.asked[s.After.Commit.String()] = s.Pull
+	units, waits := a.units[s.After.Commit.String()]
 	if !waits {
 		return reconcile.Judgement{}, nil
 	}

@@ -395,6 +395,13 @@ func TestCommitAndMerge(t *testing.T) {
 		if err != nil || after.State != forge.Merged || after.MergeCommit != merged || merged != w.head("main") {
 			t.Errorf("after the merge to %s: %+v (%v)", merged, after, err)
 		}
+		if as, err := f.MergedAs(ctx, merged); err != nil || as.Number != pull.Number || as.Head.Commit != made {
+			t.Errorf("merged as %s is %+v (%v)", merged, as, err)
+		}
+		for _, other := range []string{made, base} { // the head is not what it was merged as
+			_, err = f.MergedAs(ctx, other)
+			check("the pull request merged as "+other, err, forge.ErrNotFound)
+		}
 		_, err = f.Merge(ctx, pull.Number, forge.Merge{Head: made, Method: forge.MergeCommit})
 		check("merge it again", err, forge.ErrNotMergeable)
 	})

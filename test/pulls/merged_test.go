@@ -3,8 +3,11 @@ package pulls_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // merge merges a pull request in a way that the forge knows, such as "squash".
@@ -33,15 +36,22 @@ func (w *world) says(number int, texts ...string) {
 	})
 }
 
-// TestMergeIsAsReported: what was reported is what is applied, and the pull request says so.
+// TestMergeIsAsReported: what was reported is what is applied, and the pull request says so,
+// however its two commits come into the branch.
 func TestMergeIsAsReported(t *testing.T) {
-	for _, how := range []string{"merge", "squash"} {
+	for _, how := range []string{"merge", "squash", "rebase", "fast-forward-only"} {
 		t.Run(how, func(t *testing.T) {
 			w := newWorld(t)
 			w.serve()
 			w.edit(checkout, "cpu: 60", "cpu: 65") // in prod, and nobody approves it
-			w.reported(w.propose("checkout may grow"), "fairway/approvals", "pending")
+			w.git("commit", "--quiet", "--all", "-m", "checkout may grow")
+			w.edit(checkout, "Turns a cart into", "Makes a cart")
+			w.reported(w.propose("and says so"), "fairway/approvals", "pending")
 			w.says(1, "shop-leads")
+			if how == "rebase" {
+				base := w.aside("README.md", "another thing\n")
+				w.says(1, "--base "+base)
+			}
 			w.merge(1, how)
 			w.says(1, "**Merged** as ", "What is said above is what is applied", "- [ ] ")
 			if held := w.log.String(); strings.Contains(held, "merge is held") {
@@ -49,6 +59,20 @@ func TestMergeIsAsReported(t *testing.T) {
 			}
 		})
 	}
+}
+
+// aside pushes a file to the branch, beside what is proposed, and gives the commit.
+func (w *world) aside(file, text string) string {
+	w.t.Helper()
+	here := w.git("rev-parse", "HEAD")
+	w.git("checkout", "--quiet", "-B", "elsewhere", w.base())
+	w.must(os.WriteFile(filepath.Join(w.clone, file), []byte(text), 0o644))
+	w.git("add", "--all")
+	w.git("commit", "--quiet", "-m", "another thing")
+	w.git("push", "--quiet", w.forge.Remote("fairway", w.forge.Token, repository), "HEAD:main")
+	made := w.git("rev-parse", "HEAD")
+	w.git("checkout", "--quiet", here)
+	return made
 }
 
 // TestMergeOfSomethingElseIsHeld: a pull request that touches nothing of prod becomes one
@@ -79,12 +103,65 @@ func TestMergeOfSomethingElseIsHeld(t *testing.T) {
 	w.labelAs(w.shop, label, http.StatusForbidden)
 	w.labelAs(leads, label, 0)
 	w.says(1, "- [x] ", "and that is applied")
+	w.goesOn()
+}
+
+// goesOn waits until the daemon applies a merge that was held.
+func (w *world) goesOn() {
+	w.t.Helper()
 	w.eventually("the daemon goes on", func() string {
 		if said := w.log.String(); !strings.Contains(said, "merge is applied") {
 			return said
 		}
 		return ""
 	})
+}
+
+// TestRebaseOfSomethingElseIsHeld: the same of a pull request that comes into the branch as
+// two commits while no daemon runs, of which the first makes the difference: the forge says
+// whose they are, and taking back the last one alone lets nothing through.
+func TestRebaseOfSomethingElseIsHeld(t *testing.T) {
+	w := newWorld(t)
+	w.serve()
+	w.edit(checkout, `cpu: "250m", memory`, `cpu: "300m", memory`) // prod has a value of its own
+	w.git("commit", "--quiet", "--all", "-m", "checkout may use more where it is tried")
+	w.edit(checkout, "package service\n", "package service\n\n// It pays.\n")
+	w.reported(w.propose("and says so"), "fairway/approvals", "success")
+	w.stop()
+
+	w.git("checkout", "--quiet", "-B", "elsewhere", w.base())
+	w.edit(checkout, "\t\tresources: cpu: \"500m\"\n", "")
+	w.git("commit", "--quiet", "--all", "-m", "checkout is in prod as everywhere")
+	remote := w.forge.Remote("fairway", w.forge.Token, repository)
+	w.git("push", "--quiet", remote, "HEAD:main")
+	w.merge(1, "rebase")
+	w.serve()
+	w.says(1, "**Merged** as ", "**It is held**: waits for 1 of 1 ", "team shop", "prod", "the label approve-")
+
+	w.git("fetch", "--quiet", remote, "main")
+	w.git("checkout", "--quiet", "FETCH_HEAD")
+	if both := w.git("log", "-2", "--format=%s"); both != "and says so\ncheckout may use more where it is tried" {
+		t.Fatalf("the branch ends with %q", both)
+	}
+	w.git("revert", "--no-edit", "HEAD")
+	w.git("push", "--quiet", remote, "HEAD:main")
+	part := w.git("rev-parse", "HEAD")
+	w.eventually("the daemon is at the commit that takes back the last one", func() string {
+		if said := w.log.String(); !strings.Contains(said, part) {
+			return said
+		}
+		return ""
+	})
+	time.Sleep(3 * time.Second) // longer than it takes to be asked again
+	if said := w.log.String(); strings.Contains(said, "merge is applied") {
+		t.Fatalf("the last commit alone was taken back, and all goes on:\n%s", said)
+	}
+	w.git("revert", "--no-edit", "HEAD~2")
+	w.git("push", "--quiet", remote, "HEAD:main")
+	w.goesOn()
+	if said := w.log.String(); !strings.Contains(said, "it was taken back") {
+		t.Errorf("it goes on for another reason:\n%s", said)
+	}
 }
 
 // labelAs makes a label and puts it on pull request 1, in somebody's name; refused is the

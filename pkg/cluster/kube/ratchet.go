@@ -68,10 +68,16 @@ func ratchetOf(body []byte) (cluster.Ratchet, error) {
 		Superseded: strings.Fields(m.Data["superseded"]), Version: m.ResourceVersion,
 	}
 	var err error
-	if r.Unapproved, err = unapprovedOf(m.Data["unapproved"]); err != nil {
+	if r.Unapproved, err = unapprovedOf(m.Data["unapproved"], m.Data["unapproved-since"]); err != nil {
 		return cluster.Ratchet{}, err
 	}
-	for _, commit := range slices.Concat([]string{r.Revision}, r.Superseded, slices.Collect(maps.Keys(r.Unapproved))) {
+	commits := slices.Concat([]string{r.Revision}, r.Superseded, slices.Collect(maps.Keys(r.Unapproved)))
+	for _, waits := range r.Unapproved {
+		if waits.Before != "" {
+			commits = append(commits, waits.Before)
+		}
+	}
+	for _, commit := range commits {
 		if raw, err := hex.DecodeString(commit); err != nil || len(raw) != 20 {
 			return cluster.Ratchet{}, fmt.Errorf("%q is not a commit", commit)
 		}
@@ -86,7 +92,7 @@ func (c *Cluster) SaveRatchet(ctx context.Context, r cluster.Ratchet) (cluster.R
 	r.Superseded = r.Superseded[:min(len(r.Superseded), maxSuperseded)]
 	data := map[string]string{
 		"revision": r.Revision, "root": r.Root, "branch": r.Branch, "superseded": strings.Join(r.Superseded, "\n"),
-		"unapproved": unapproved(r),
+		"unapproved": unapproved(r), "unapproved-since": unapprovedSince(r),
 	}
 	m := c.ratchets()
 	if ledger := c.client.explain.ledger; ledger != nil && cluster.CauseOf(ctx) == nil {
@@ -113,8 +119,9 @@ func (c *Cluster) SaveRatchet(ctx context.Context, r cluster.Ratchet) (cluster.R
 }
 
 // unapprovedOf reads what waits for approval: a commit, the number of its pull request, and
-// a unit in a line. Anything else is an error.
-func unapprovedOf(text string) (map[string]cluster.Unapproved, error) {
+// a unit in a line, and of commits that are one of several, beside them, the commit before
+// the first. Anything else is an error.
+func unapprovedOf(text, since string) (map[string]cluster.Unapproved, error) {
 	var all map[string]cluster.Unapproved
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
@@ -130,7 +137,28 @@ func unapprovedOf(text string) (map[string]cluster.Unapproved, error) {
 		}
 		all[fields[0]] = cluster.Unapproved{Pull: pull, Units: append(all[fields[0]].Units, fields[2])}
 	}
+	for line := range strings.Lines(since) {
+		fields := strings.Fields(line)
+		if len(fields) != 2 {
+			return nil, fmt.Errorf("%q is not a commit and the one before", line)
+		}
+		if waits, there := all[fields[0]]; there {
+			waits.Before = fields[1]
+			all[fields[0]] = waits
+		}
+	}
 	return all, nil
+}
+
+// unapprovedSince are the commits before those that wait, a line each.
+func unapprovedSince(r cluster.Ratchet) string {
+	var b strings.Builder
+	for _, commit := range slices.Sorted(maps.Keys(r.Unapproved)) {
+		if before := r.Unapproved[commit].Before; before != "" {
+			fmt.Fprintf(&b, "%s %s\n", commit, before)
+		}
+	}
+	return b.String()
 }
 
 // unapproved are the units that wait for approval, a line each.

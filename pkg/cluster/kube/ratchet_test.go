@@ -21,6 +21,15 @@ func TestRatchetOf(t *testing.T) {
 	if r, err := ratchetOf([]byte(strings.Replace(waiting, " prod/eu/cart", "", 1))); err == nil {
 		t.Errorf("a commit without its unit: read as %+v", r)
 	}
+	since := strings.Replace(waiting, `"superseded"`, `"unapproved-since":"`+commit+` `+commit+`\n","superseded"`, 1)
+	if r, err := ratchetOf([]byte(since)); err != nil || r.Unapproved[commit].Before != commit || len(r.Unapproved[commit].Units) != 2 {
+		t.Errorf("of several commits that wait it is %+v, %v", r, err)
+	}
+	for _, torn := range []string{commit + " " + commit[1:] + `\n`, commit + `\n`} {
+		if r, err := ratchetOf([]byte(strings.Replace(since, commit+" "+commit+`\n`, torn, 1))); err == nil {
+			t.Errorf("%q before a commit: read as %+v", torn, r)
+		}
+	}
 	for name, change := range map[string][2]string{
 		"no JSON":             {"{", "<html>"},
 		"another kind":        {`"ConfigMap"`, `"Status"`},

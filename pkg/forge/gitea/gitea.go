@@ -72,6 +72,16 @@ func (r *Repo) Pull(ctx context.Context, number int) (forge.PullRequest, error) 
 	return p.value()
 }
 
+// MergedAs implements forge.Forge.
+func (r *Repo) MergedAs(ctx context.Context, commit string) (forge.PullRequest, error) {
+	var p pull
+	if err := r.below.Send(ctx, "", r.below.Path("commits", commit, "pull"), nil, &p); err != nil {
+		return forge.As(commit, nil, found(err))
+	}
+	one, err := p.value()
+	return forge.As(commit, []forge.PullRequest{one}, err)
+}
+
 func (r *Repo) pull(ctx context.Context, number int) (pull, error) {
 	var p pull
 	err := r.below.Send(ctx, "", r.below.Path("pulls", number), nil, &p)

@@ -72,6 +72,13 @@ func (r *Repo) Pull(ctx context.Context, number int) (forge.PullRequest, error) 
 	return p.value()
 }
 
+// MergedAs implements forge.Forge. GitHub lists those too that have the commit and were
+// merged as another one.
+func (r *Repo) MergedAs(ctx context.Context, commit string) (forge.PullRequest, error) {
+	all, err := list(ctx, r, r.below.Path("commits", commit, "pulls"), nil, func(p forge.PullRequest) string { return strconv.Itoa(p.Number) }, decodePulls)
+	return forge.As(commit, all, found(err))
+}
+
 // Files implements forge.Forge. GitHub lists at most 3000: more are unknown.
 func (r *Repo) Files(ctx context.Context, pull forge.PullRequest) object.Set[string, forge.File] {
 	all, err := list(ctx, r, r.below.Path("pulls", pull.Number, "files"), nil, func(f forge.File) string { return f.Path }, decodeFiles)

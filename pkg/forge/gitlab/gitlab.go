@@ -64,6 +64,14 @@ func (r *Repo) Pull(ctx context.Context, number int) (forge.PullRequest, error) 
 	return p.value()
 }
 
+// MergedAs implements forge.Forge. GitLab lists those too that have the commit and were
+// merged as another one.
+func (r *Repo) MergedAs(ctx context.Context, commit string) (forge.PullRequest, error) {
+	path := r.below.Path("repository", "commits", commit, "merge_requests")
+	all, err := list(ctx, r, path, nil, func(p forge.PullRequest) string { return strconv.Itoa(p.Number) }, decodePulls)
+	return forge.As(commit, all, found(err))
+}
+
 // Files implements forge.Forge. Where GitLab stopped counting, they are unknown.
 func (r *Repo) Files(ctx context.Context, pull forge.PullRequest) object.Set[string, forge.File] {
 	all, err := list(ctx, r, r.below.Path("merge_requests", pull.Number, "diffs"), nil, func(f forge.File) string { return f.Path }, decodeFiles)

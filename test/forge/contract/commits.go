@@ -190,6 +190,16 @@ func (s *Server) conflicts(p *pull) bool {
 	return false
 }
 
+// with are the pull requests that have a commit as head, or were merged as it.
+func (s *Server) with(sha string) (all []*pull) {
+	for _, p := range s.pulls {
+		if p.sha == sha || p.merged == sha {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
 func (s *Server) merge(p *pull, message string, squash bool) string {
 	base := s.branches[p.base]
 	next := maps.Clone(s.treeOf(base))

@@ -23,6 +23,7 @@ func (s *Server) github() http.Handler {
 		"GET " + repo + "/pulls/{number}/reviews":           s.ghReviews,
 		"PUT " + repo + "/pulls/{number}/merge":             s.ghMerge,
 		"GET " + repo + "/commits/{sha}/status":             s.ghCombined,
+		"GET " + repo + "/commits/{sha}/pulls":              s.ghMerged,
 		"POST " + repo + "/statuses/{sha}":                  s.ghStatus,
 		"GET " + repo + "/issues/{number}/events":           s.ghEvents,
 		"GET " + repo + "/issues/{number}/comments":         s.ghNotes,
@@ -97,6 +98,15 @@ func (s *Server) ghPulls(w http.ResponseWriter, r *http.Request) {
 	}
 	if q.Get("direction") != "asc" {
 		slices.Reverse(all)
+	}
+	s.page(w, r, all, false, nil)
+}
+
+// ghMerged lists those that have a commit as head, and those that were merged as it.
+func (s *Server) ghMerged(w http.ResponseWriter, r *http.Request) {
+	all := []object{}
+	for _, p := range s.with(r.PathValue("sha")) {
+		all = append(all, s.ghPullOf(p, false))
 	}
 	s.page(w, r, all, false, nil)
 }

@@ -15,39 +15,40 @@ func (s *Server) gitlab() http.Handler {
 	mux := http.NewServeMux()
 	project, mr := "/api/v4/projects/{id}", "/api/v4/projects/{id}/merge_requests/{number}"
 	for pattern, handle := range map[string]http.HandlerFunc{
-		"GET /api/v4/user":                                      s.glUser,
-		"GET /api/v4/users":                                     s.glUsers,
-		"GET " + project:                                        s.glProject,
-		"GET " + project + "/members/all/{user}":                s.glMember,
-		"GET /api/v4/groups/{group}/members/all/{user}":         s.glGroup,
-		"GET " + project + "/merge_requests":                    s.glPulls,
-		"POST " + project + "/merge_requests":                   s.glOpen,
-		"GET " + mr:                                             s.glPull,
-		"PUT " + mr:                                             s.glEdit,
-		"GET " + mr + "/diffs":                                  s.glDiffs,
-		"GET " + mr + "/versions":                               s.glVersions,
-		"GET " + mr + "/reviewers":                              s.glReviewers,
-		"GET " + mr + "/approvals":                              s.glApprovals,
-		"GET " + mr + "/resource_label_events":                  s.glEvents,
-		"GET " + mr + "/notes":                                  s.glNotes,
-		"POST " + mr + "/notes":                                 s.glSay,
-		"PUT " + mr + "/notes/{note}":                           s.glRewrite,
-		"DELETE " + mr + "/notes/{note}":                        s.glErase,
-		"PUT " + mr + "/merge":                                  s.glMerge,
-		"GET " + project + "/repository/commits/{sha}/statuses": s.glStatuses,
-		"POST " + project + "/statuses/{sha}":                   s.glStatus,
-		"GET " + project + "/repository/branches/{name}":        s.glBranch,
-		"POST " + project + "/repository/branches":              s.glCreate,
-		"DELETE " + project + "/repository/branches/{name}":     s.glDrop,
-		"POST " + project + "/repository/commits":               s.glCommit,
-		"HEAD " + project + "/repository/files/{path}":          s.glFile,
-		"GET " + project + "/environments":                      s.glEnvironments,
-		"POST " + project + "/environments":                     s.glExpose,
-		"PUT " + project + "/environments/{environment}":        s.glExpose,
-		"POST " + project + "/environments/{environment}/stop":  s.glStop,
-		"GET " + project + "/deployments":                       s.glDeployments,
-		"POST " + project + "/deployments":                      s.glDeploy,
-		"PUT " + project + "/deployments/{deployment}":          s.glDeployed,
+		"GET /api/v4/user":                                            s.glUser,
+		"GET /api/v4/users":                                           s.glUsers,
+		"GET " + project:                                              s.glProject,
+		"GET " + project + "/members/all/{user}":                      s.glMember,
+		"GET /api/v4/groups/{group}/members/all/{user}":               s.glGroup,
+		"GET " + project + "/merge_requests":                          s.glPulls,
+		"POST " + project + "/merge_requests":                         s.glOpen,
+		"GET " + mr:                                                   s.glPull,
+		"PUT " + mr:                                                   s.glEdit,
+		"GET " + mr + "/diffs":                                        s.glDiffs,
+		"GET " + mr + "/versions":                                     s.glVersions,
+		"GET " + mr + "/reviewers":                                    s.glReviewers,
+		"GET " + mr + "/approvals":                                    s.glApprovals,
+		"GET " + mr + "/resource_label_events":                        s.glEvents,
+		"GET " + mr + "/notes":                                        s.glNotes,
+		"POST " + mr + "/notes":                                       s.glSay,
+		"PUT " + mr + "/notes/{note}":                                 s.glRewrite,
+		"DELETE " + mr + "/notes/{note}":                              s.glErase,
+		"PUT " + mr + "/merge":                                        s.glMerge,
+		"GET " + project + "/repository/commits/{sha}/statuses":       s.glStatuses,
+		"GET " + project + "/repository/commits/{sha}/merge_requests": s.glMerged,
+		"POST " + project + "/statuses/{sha}":                         s.glStatus,
+		"GET " + project + "/repository/branches/{name}":              s.glBranch,
+		"POST " + project + "/repository/branches":                    s.glCreate,
+		"DELETE " + project + "/repository/branches/{name}":           s.glDrop,
+		"POST " + project + "/repository/commits":                     s.glCommit,
+		"HEAD " + project + "/repository/files/{path}":                s.glFile,
+		"GET " + project + "/environments":                            s.glEnvironments,
+		"POST " + project + "/environments":                           s.glExpose,
+		"PUT " + project + "/environments/{environment}":              s.glExpose,
+		"POST " + project + "/environments/{environment}/stop":        s.glStop,
+		"GET " + project + "/deployments":                             s.glDeployments,
+		"POST " + project + "/deployments":                            s.glDeploy,
+		"PUT " + project + "/deployments/{deployment}":                s.glDeployed,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if id := r.PathValue("id"); id != "" && id != Repository {
@@ -138,6 +139,15 @@ func (s *Server) glPulls(w http.ResponseWriter, r *http.Request) {
 	}
 	if q.Get("sort") != "asc" {
 		slices.Reverse(all)
+	}
+	s.page(w, r, all, true, nil)
+}
+
+// glMerged lists those that have a commit as head, and those that were merged as it.
+func (s *Server) glMerged(w http.ResponseWriter, r *http.Request) {
+	all := []object{}
+	for _, p := range s.with(r.PathValue("sha")) {
+		all = append(all, s.glPullOf(p, false))
 	}
 	s.page(w, r, all, true, nil)
 }
