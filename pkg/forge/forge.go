@@ -79,7 +79,7 @@ type Head struct {
 // Base is what a pull request would change.
 type Base struct {
 	Branch string
-	Commit string // where the branch is, as far as the forge says
+	Commit string // where the branch was when the forge compared the two last, or the head left it
 }
 
 // Happened is what a pull request does to a file.

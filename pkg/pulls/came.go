@@ -19,47 +19,61 @@ import (
 )
 
 // identify finds the pull request that a commit may be the merge of, and what the commit
-// does; nil where there is none. Each that it could be is held against what is known and
-// what the forge says, and one that it is not leaves it to the next.
-func (f *Follower) identify(ctx context.Context, s reconcile.Step) (*merged, error) {
-	if s.Pull != 0 {
-		m := &merged{before: s.Before, after: s.After, since: f.opts.Now(), recorded: true}
-		m.pr, m.unsure = f.recall(ctx, s.Pull)
-		return m, f.compare(ctx, m, f.lastKnown(s.Pull))
+// does; nil where there is none. Was is what was found before and is not sure, nil for
+// nothing.
+func (f *Follower) identify(ctx context.Context, s reconcile.Step, was *merged) (*merged, error) {
+	m, err := f.find(ctx, s, was)
+	if m == nil || err != nil {
+		return nil, err
 	}
-	for _, c := range f.candidates(s.After) {
-		if m, err := f.hold(ctx, s, c); m != nil || err != nil {
+	return m, f.compare(ctx, m, f.lastKnown(m.pr.Number), was)
+}
+
+// find finds the pull request that a commit may be the merge of; nil where there is none.
+// Each that it could be is held against what is known and what the forge says; one that
+// the forge is not sure of stands if no other is.
+func (f *Follower) find(ctx context.Context, s reconcile.Step, was *merged) (unsure *merged, err error) {
+	for _, c := range f.candidates(s) {
+		m, err := f.hold(ctx, s, c, was)
+		if err != nil || m != nil && m.unsure == "" {
 			return m, err
 		}
+		if unsure == nil {
+			unsure = m
+		}
 	}
-	if number := f.asked(ctx, s.After); number != 0 {
-		return f.hold(ctx, s, candidate{number: number})
+	if pr := f.asked(ctx, s.After, unsure != nil); pr != nil {
+		return f.hold(ctx, s, candidate{number: pr.Number, says: pr}, was)
 	}
-	return nil, nil
+	return unsure, nil
 }
 
 // candidate is a pull request that a commit may be the merge of.
 type candidate struct {
-	number int
-	merges bool // the commit has its head as a parent
-	named  bool // the commit says so
+	number   int
+	merges   bool               // the commit has its head as a parent
+	named    bool               // the commit says so
+	recorded bool               // a cluster has it recorded
+	says     *forge.PullRequest // as the forge says that it was merged as the commit
 }
 
 // candidates are the pull requests that a commit may be the merge of, by what is known of
-// it: those whose head it is, or merges, or was before it was rebased, and the one that it
-// names. Of several, open ones come first, and newer ones.
-func (f *Follower) candidates(after git.Revision) []candidate {
-	made := ""
+// it: the one that an earlier judgement named, those whose head it is, or merges, or was
+// before it was rebased, and the one that it names. Of several, those come first that it
+// names as well, then open ones, then newer ones.
+func (f *Follower) candidates(s reconcile.Step) []candidate {
+	after, made := s.After, ""
 	if len(after.Parents) == 1 {
 		made = f.made(after.Commit)
 	}
+	named := f.named(after)
 	var heads, rebased []candidate
 	f.mu.Lock()
 	for _, known := range []map[int]*Pull{f.pulls, f.past} {
 		for _, number := range slices.Backward(slices.Sorted(maps.Keys(known))) {
 			p := known[number]
-			switch c := (candidate{number: number}); {
-			case slices.ContainsFunc(after.Parents[min(1, len(after.Parents)):], func(h git.Hash) bool { return h.String() == p.Head.Commit }):
+			switch c := (candidate{number: number, named: number == named, recorded: number == s.Pull}); {
+			case hasParent(after, p.Head.Commit):
 				c.merges = true
 				heads = append(heads, c)
 			case p.Reviewed.Head == after.Commit.String():
@@ -71,40 +85,83 @@ func (f *Follower) candidates(after git.Revision) []candidate {
 	}
 	f.mu.Unlock()
 	all := append(heads, rebased...)
-	if number := f.named(after); number != 0 {
-		all = append(all, candidate{number: number, named: true})
+	for _, c := range []candidate{{number: named, named: true, recorded: named == s.Pull}, {number: s.Pull, recorded: true}} {
+		if c.number != 0 && !slices.ContainsFunc(all, func(other candidate) bool { return other.number == c.number }) {
+			all = append(all, c)
+		}
 	}
+	rank := func(c candidate) int {
+		switch {
+		case c.recorded:
+			return 0
+		case c.named && c.merges:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(rank(a), rank(b)) })
 	return all
+}
+
+// hasParent reports whether a commit merges a head into what was before.
+func hasParent(after git.Revision, head string) bool {
+	return slices.ContainsFunc(after.Parents[min(1, len(after.Parents)):], func(h git.Hash) bool { return h.String() == head })
 }
 
 // hold holds a commit against a pull request that it may be the merge of; nil where it is
 // not. The forge is asked where what the commit has does not settle it.
-func (f *Follower) hold(ctx context.Context, s reconcile.Step, c candidate) (m *merged, err error) {
-	m = &merged{before: s.Before, after: s.After, since: f.opts.Now()}
+func (f *Follower) hold(ctx context.Context, s reconcile.Step, c candidate, was *merged) (m *merged, err error) {
+	m = &merged{before: s.Before, after: s.After, since: f.opts.Now(), recorded: c.recorded}
+	if was != nil {
+		m.since = was.since
+	}
 	known := f.lastKnown(c.number)
 	if known != nil {
-		if m.before, err = f.began(s, known.Reviewed.Head, known.Reviewed.Base); err != nil {
+		head := known.PullRequest
+		head.Head.Commit, head.Base.Commit = known.Reviewed.Head, known.Reviewed.Base
+		if err = f.begin(ctx, s, m, head); err != nil {
 			return nil, err
 		}
+		as := c.named || known.Reviewed.Base == m.before.Commit.String()
+		if !c.recorded && (c.merges || as && f.plainly(m.before, m.after, known.Reviewed.Head)) {
+			m.pr = known.PullRequest
+			return m, nil
+		}
 	}
-	if known != nil && (c.merges || (c.named || known.Reviewed.Base == m.before.Commit.String()) && f.plainly(m.before, m.after, known.Reviewed.Head)) {
-		m.pr = known.PullRequest
-		return m, f.compare(ctx, m, known)
-	}
-	if m.pr, m.unsure = f.confirm(ctx, c.number, m); m.pr.Number == 0 {
+	if c.says != nil {
+		m.pr = *c.says
+	} else if m.pr, m.unsure = f.confirm(ctx, c.number, m); m.pr.Number == 0 {
 		return nil, nil
 	}
-	if head := m.pr.Head.Commit; head != "" && (known == nil || head != known.Reviewed.Head) { // it was pushed to meanwhile
-		if m.before, err = f.begun(ctx, s, m.pr); err != nil {
-			return nil, err
-		}
+	if known != nil && (m.pr.Head.Commit == "" || m.pr.Head.Commit == known.Reviewed.Head) {
+		return m, nil
 	}
-	return m, f.compare(ctx, m, known)
+	return m, f.begin(ctx, s, m, m.pr)
+}
+
+// begin finds out where the branch was before a pull request came into it. Where its head
+// cannot be had, all that was not judged yet counts as its own, until it can.
+func (f *Follower) begin(ctx context.Context, s reconcile.Step, m *merged, pr forge.PullRequest) (err error) {
+	m.before, m.rough = s.Before, false
+	if s.Since.Commit == s.Before.Commit || pr.Head.Commit == "" || len(s.After.Parents) != 1 && pr.Head.Commit != s.After.Commit.String() {
+		return nil
+	}
+	if _, err := f.headOf(ctx, pr); err != nil {
+		f.opts.Log.Warn("all that was not judged yet counts as of a pull request", "number", pr.Number, "commit", s.After.Commit.String(), "err", err)
+		m.before, m.rough = s.Since, true
+		return nil
+	}
+	m.before, err = f.began(s, pr.Head.Commit, pr.Base.Commit)
+	return err
 }
 
 // compare finds out what a merge does, and whether that was reported of its head, where it
 // is known what was.
-func (f *Follower) compare(ctx context.Context, m *merged, known *Pull) (err error) {
+// What was found before saves finding out again what the same commits do.
+func (f *Follower) compare(ctx context.Context, m *merged, known *Pull, was *merged) (err error) {
+	if was != nil && was.pr.Number == m.pr.Number {
+		m.said = was.said
+	}
 	did := "" // what was reported of the head
 	if known != nil && known.Failed == "" && (m.pr.Head.Commit == "" || m.pr.Head.Commit == known.Head.Commit) {
 		m.pr.Head = known.Head
@@ -114,7 +171,9 @@ func (f *Follower) compare(ctx context.Context, m *merged, known *Pull) (err err
 			return nil
 		}
 	}
-	if m.report, m.effect, err = f.replay(ctx, m.before, m.after); err != nil {
+	if was != nil && was.before.Commit == m.before.Commit && was.effect.rules != nil {
+		m.report, m.effect = was.report, was.effect
+	} else if m.report, m.effect, err = f.replay(ctx, m.before, m.after); err != nil {
 		return err
 	}
 	m.planned = m.reported == m.report.Digest.String() && did == m.effect.facts.Digest && m.unsure == ""
@@ -126,40 +185,39 @@ func (f *Follower) compare(ctx context.Context, m *merged, known *Pull) (err err
 // pushed waits for it.
 const hearing, deafness = 5 * time.Second, 15 * time.Second
 
-// asked is the number of the pull request that was merged as a commit as the forge says; 0
-// for none, and where the forge is not heard.
-func (f *Follower) asked(ctx context.Context, after git.Revision) int {
+// asked is the pull request that was merged as a commit as the forge says; nil for none, and
+// where the forge is not heard. It may say so later than another, which is asked again.
+func (f *Follower) asked(ctx context.Context, after git.Revision, again bool) *forge.PullRequest {
 	if len(after.Parents) == 0 {
-		return 0
+		return nil
 	}
 	f.mu.Lock()
-	skip := f.nobodys[after.Commit] || time.Now().Before(f.deaf)
+	skip := f.nobodys[after.Commit] && !again || time.Now().Before(f.deaf)
 	f.mu.Unlock()
 	if skip {
-		return 0
+		return nil
 	}
-	began := time.Now()
 	within, cancel := context.WithTimeout(ctx, hearing)
 	defer cancel()
 	pr, err := f.opts.Forge.MergedAs(within, after.Commit.String())
+	none := errors.Is(err, forge.ErrNotFound)
+	if err != nil && !none {
+		f.opts.Log.Warn("ask whether a commit merges a pull request", "commit", after.Commit.String(), "err", err)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	none := errors.Is(err, forge.ErrNotFound)
-	if err != nil && !none || time.Since(began) > time.Second {
-		f.deaf = time.Now().Add(deafness)
-	}
 	switch {
 	case err != nil && !none:
-		f.opts.Log.Warn("ask whether a commit merges a pull request", "commit", after.Commit.String(), "err", err)
-		return 0
+		f.deaf = time.Now().Add(deafness)
+		return nil
 	case none || pr.Base.Branch != f.opts.Remote.Branch:
 		if len(f.nobodys) >= maxCommits {
 			clear(f.nobodys)
 		}
 		f.nobodys[after.Commit] = true
-		return 0
+		return nil
 	}
-	return pr.Number
+	return &pr
 }
 
 // lastKnown is what is known of a pull request that is or was open; nil for nothing.
@@ -192,15 +250,6 @@ func numberIn(raw []byte) int {
 	return 0
 }
 
-// recall asks the forge for a pull request that was merged for sure.
-func (f *Follower) recall(ctx context.Context, number int) (pr forge.PullRequest, unsure string) {
-	pr, err := f.opts.Forge.Pull(ctx, number)
-	if err != nil {
-		return forge.PullRequest{Number: number}, fmt.Sprintf("the forge does not say who approved pull request %d: %v", number, err)
-	}
-	return pr, ""
-}
-
 // doubt is how long a pull request that is open for the forge may have been merged all
 // the same: it notes that after the commit is there.
 const doubt = time.Minute
@@ -210,11 +259,11 @@ const doubt = time.Minute
 func (f *Follower) confirm(ctx context.Context, number int, m *merged) (pr forge.PullRequest, unsure string) {
 	pr, err := f.opts.Forge.Pull(ctx, number)
 	switch {
-	case errors.Is(err, forge.ErrNotFound):
+	case errors.Is(err, forge.ErrNotFound) && !m.recorded:
 		return forge.PullRequest{}, ""
 	case err != nil:
 		return forge.PullRequest{Number: number}, fmt.Sprintf("the forge does not say whether pull request %d was merged as it: %v", number, err)
-	case pr.Base.Branch == f.opts.Remote.Branch && pr.State == forge.Merged && pr.MergeCommit == m.after.Commit.String():
+	case pr.Base.Branch == f.opts.Remote.Branch && (pr.State == forge.Merged && pr.MergeCommit == m.after.Commit.String() || hasParent(m.after, pr.Head.Commit)):
 		return pr, ""
 	case pr.Base.Branch == f.opts.Remote.Branch && pr.State == forge.Open && f.opts.Now().Sub(m.since) < doubt:
 		return pr, fmt.Sprintf("pull request %d, which it seems to merge, is open for the forge yet", number)
@@ -262,65 +311,57 @@ func (f *Follower) made(commit git.Hash) string {
 	return ""
 }
 
-// own is what rebasing leaves of the commits that a head has and a branch has not; false
-// where they are too many.
-func (f *Follower) own(head, branch git.Hash) (map[string]bool, bool, error) {
+// own is what rebasing leaves of the commits that a head has and a branch has not, those of
+// what was merged into it too: so many at most, the nearest ones.
+func (f *Follower) own(head, branch git.Hash) (map[string]bool, error) {
 	store := f.opts.Base.Store()
-	there, err := store.FirstParents(branch, maxCommits)
+	left, err := store.MergeBase(branch, head)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	revs, err := store.FirstParents(head, maxCommits)
-	if err != nil {
-		return nil, false, err
-	}
-	out := map[string]bool{}
-	for _, r := range revs {
-		if slices.ContainsFunc(there, func(t git.Revision) bool { return t.Commit == r.Commit }) {
-			return out, true, nil
+	out, seen := map[string]bool{}, map[git.Hash]bool{left.Commit: true}
+	for next := []git.Hash{head}; len(next) > 0 && len(out) < maxCommits; next = next[1:] {
+		if seen[next[0]] {
+			continue
+		}
+		seen[next[0]] = true
+		r, err := store.Resolve(next[0].String())
+		if err != nil {
+			return nil, err
 		}
 		out[f.made(r.Commit)] = true
+		next = append(next, r.Parents...)
 	}
-	return out, len(revs) < maxCommits, nil
+	return out, nil
 }
 
 // began is where the branch was before a pull request came into it, of which a head was
 // looked at for a base. As several commits it came where the branch ends with the head's
 // own, rebased or as they are; then that is before the first of them, and not before the
-// base or what was judged already. Where it cannot be found out, all that was not judged
-// yet counts as its own. Else it is the commit's parent.
+// base or what was judged already. Else it is the commit's parent. Of the last commit
+// the forge may have changed the message.
 func (f *Follower) began(s reconcile.Step, head, base string) (git.Revision, error) {
+	store := f.opts.Base.Store()
 	h, err := git.ParseHash(head)
-	exact := h == s.After.Commit
-	if err != nil || !exact && len(s.After.Parents) != 1 {
+	if err != nil {
 		return s.Before, nil
 	}
-	var own map[string]bool
-	if !exact {
-		whole := false
-		if own, whole, err = f.own(h, s.Before.Commit); errors.Is(err, git.ErrNotFound) || err == nil && !whole {
-			return s.Since, nil
+	own := func(git.Revision) bool { return true }
+	if h != s.After.Commit {
+		made, err := f.own(h, s.Before.Commit)
+		if err != nil && !errors.Is(err, git.ErrNotFound) {
+			return s.Before, err
+		}
+		own = func(r git.Revision) bool { return len(r.Parents) == 1 && made[f.made(r.Commit)] }
+	}
+	if !own(s.After) && !own(s.Before) {
+		return s.Before, nil
+	}
+	at := s.Before
+	for at.Commit != s.Since.Commit && at.Commit.String() != base && len(at.Parents) > 0 && own(at) {
+		if at, err = store.Resolve(at.Parents[0].String()); err != nil {
+			return s.Before, err
 		}
 	}
-	at := s.After
-	for err == nil && at.Commit != s.Since.Commit && (at.Commit.String() != base || at.Commit == s.After.Commit) && len(at.Parents) > 0 &&
-		(exact || len(at.Parents) == 1 && own[f.made(at.Commit)]) {
-		at, err = f.opts.Base.Store().Resolve(at.Parents[0].String())
-	}
-	if err != nil || at.Commit == s.After.Commit {
-		return s.Before, err
-	}
 	return at, nil
-}
-
-// begun is began for a head that may not be here yet.
-func (f *Follower) begun(ctx context.Context, s reconcile.Step, pr forge.PullRequest) (git.Revision, error) {
-	if len(s.After.Parents) != 1 && pr.Head.Commit != s.After.Commit.String() {
-		return s.Before, nil
-	}
-	if _, err := f.headOf(ctx, pr); err != nil {
-		f.opts.Log.Warn("all that was not judged yet counts as of a pull request", "number", pr.Number, "commit", s.After.Commit.String(), "err", err)
-		return s.Since, nil
-	}
-	return f.began(s, pr.Head.Commit, pr.Base.Commit)
 }

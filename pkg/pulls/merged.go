@@ -28,15 +28,16 @@ type merged struct {
 	effect        effect
 	since         time.Time // it is known
 	recorded      bool      // whose it is, by a cluster
+	// unsure says why it is not known whether the pull request was merged as it; "" where
+	// that is known. Rough is that it is not known where it began. Then both are asked again.
+	unsure string
+	rough  bool
 
 	// What is below changes while it waits.
-	pr forge.PullRequest
-	// unsure says why it is not known whether the pull request was merged as it; "" where
-	// that is known.
-	unsure string
-	asked  owners.Decision
-	waits  string // what for; "" where it is applied
-	said   string // of it, on the forge
+	pr    forge.PullRequest
+	asked owners.Decision
+	waits string // what for; "" where it is applied
+	said  string // of it, on the forge
 }
 
 // effect is what a change does, whose units it changes, and the rules before it.
@@ -53,11 +54,17 @@ func (f *Follower) Judge(ctx context.Context, s reconcile.Step) (reconcile.Judge
 	f.mu.Lock()
 	m := f.merges[s.After.Commit]
 	f.mu.Unlock()
-	if m == nil {
+	if m == nil || m.unsure != "" || m.rough {
 		var err error
-		if m, err = f.identify(ctx, s); m == nil || err != nil {
+		if m, err = f.identify(ctx, s, m); err != nil {
 			return reconcile.Judgement{}, err
 		}
+	}
+	if m == nil {
+		f.mu.Lock()
+		delete(f.merges, s.After.Commit) // if it was one, it was not sure
+		f.mu.Unlock()
+		return reconcile.Judgement{}, nil
 	}
 	waits := ""
 	if !m.planned {
@@ -133,7 +140,11 @@ func (f *Follower) authorsOf(ctx context.Context, before git.Revision, pr forge.
 func (f *Follower) headOf(ctx context.Context, pr forge.PullRequest) (git.Revision, error) {
 	head, err := f.opts.Base.Store().Resolve(pr.Head.Commit)
 	if errors.Is(err, git.ErrNotFound) {
-		head, err = f.fetchHead(ctx, pr)
+		if head, err = f.fetchHead(ctx, pr); err != nil {
+			if again, is := f.opts.Base.Store().Resolve(pr.Head.Commit); is == nil {
+				return again, nil // it was fetched beside
+			}
+		}
 	}
 	return head, err
 }
@@ -152,8 +163,6 @@ func (f *Follower) decideMerge(ctx context.Context, m *merged) owners.Decision {
 	case unsure != "":
 		facts.Unknown = append(slices.Clone(facts.Unknown), unsure)
 		return judge(facts, nil)
-	case pr.Number == 0:
-		return owners.Decision{} // no pull request was merged as it
 	}
 	var err error
 	if facts.Authors, err = f.authorsOf(ctx, m.before, pr); err != nil {
@@ -190,23 +199,20 @@ func vouched(events map[int]forge.LabelEvent, label, digest string) (given []own
 	return given
 }
 
-// again asks the forge for the pull request of a merge, and whether it is that one where
-// this was not sure; number 0 where it is not.
+// again asks the forge for the pull request of a merge; where it is not sure which one
+// that is, it says why.
 func (f *Follower) again(ctx context.Context, m *merged) (pr forge.PullRequest, unsure string) {
-	f.mu.Lock()
-	number, was := m.pr.Number, m.unsure
-	f.mu.Unlock()
-	if was == "" || m.recorded {
-		pr, unsure = f.recall(ctx, number)
-	} else {
-		pr, unsure = f.confirm(ctx, number, m)
+	if m.unsure != "" {
+		return m.pr, m.unsure
+	}
+	pr, err := f.opts.Forge.Pull(ctx, m.pr.Number)
+	if err != nil {
+		return m.pr, fmt.Sprintf("the forge does not say who approved pull request %d: %v", m.pr.Number, err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if unsure == "" && pr.Number != 0 {
-		m.pr, m.unsure = pr, ""
-	}
-	return pr, unsure
+	m.pr = pr
+	return pr, ""
 }
 
 // tellMerges tells the forge what became of the pull requests that were merged.

@@ -407,6 +407,45 @@ func TestCommitAndMerge(t *testing.T) {
 	})
 }
 
+// TestMergedAs: a pull request that was rebased, or that the base was moved forward to, was
+// merged as the last of its commits and as none else.
+func TestMergedAs(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx, f := t.Context(), w.forge(t)
+		propose := func(branch string) (number int, first, head string) {
+			first = w.push(branch, map[string]*string{branch + "1": text("one\n")})
+			head = w.push(branch, map[string]*string{branch + "2": text("two\n")})
+			return w.open(branch, branch), first, head
+		}
+		wants := func(commit string, number int) {
+			t.Helper()
+			pr, err := f.MergedAs(ctx, commit)
+			switch {
+			case number == 0 && !errors.Is(err, forge.ErrNotFound):
+				t.Errorf("merged as %s is %d (%v), want none", commit, pr.Number, err)
+			case number != 0 && (err != nil || pr.Number != number || pr.State != forge.Merged || pr.Base.Branch != "main"):
+				t.Errorf("merged as %s is %+v (%v), want %d", commit, pr, err, number)
+			}
+		}
+		rebased, first, head := propose("rebased")
+		aside := w.push("main", map[string]*string{"aside": text("aside\n")})
+		tip := w.land(rebased, false)
+		if tip == head || tip == aside {
+			t.Fatalf("rebasing leaves main at %s", tip)
+		}
+		wants(tip, rebased)
+		for _, other := range []string{first, head, aside} {
+			wants(other, 0)
+		}
+		forward, first, head := propose("forward")
+		if tip := w.land(forward, true); tip != head {
+			t.Fatalf("main is at %s and not moved forward to %s", tip, head)
+		}
+		wants(head, forward)
+		wants(first, 0)
+	})
+}
+
 func TestConflict(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		head := w.push("topic", map[string]*string{"README.md": text("mine\n")})

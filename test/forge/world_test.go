@@ -40,6 +40,7 @@ type world struct {
 	file   func(branch, path string) (string, bool)
 	open   func(branch, title string) int // by dev
 	shut   func(number int)
+	land   func(number int, forward bool) string // rebased, or as it is
 	review func(user string, number int, verdict string)
 	label  func(user string, number int, label string, on bool)
 	say    func(user string, number int, body string)
@@ -89,7 +90,7 @@ func contractWorld(t *testing.T, kind string, s *contract.Server, total string, 
 		kind: kind, url: s.URL, repo: contract.Repository, token: us.Token, total: total, three: three,
 		breaks: func(f contract.Fault) { s.Break(f) },
 		sent:   func() []string { return changing(s.Sent()) },
-		push:   s.Push, head: s.Head, file: s.File, shut: s.Shut, review: s.Review, label: s.Label, say: s.Say, said: s.Said,
+		push:   s.Push, head: s.Head, file: s.File, shut: s.Shut, land: s.Land, review: s.Review, label: s.Label, say: s.Say, said: s.Said,
 		join: func(group, user string) { s.Join(group, user, "active") },
 		open: func(branch, title string) int { return s.Open("dev", branch, title) },
 	}
@@ -180,7 +181,7 @@ func giteaWorld(t *testing.T) (*gitea, *world) {
 	front, sent, breaks := proxied(t, l.server.URL)
 	return g, &world{
 		kind: "gitea", url: front, repo: g.repo, token: l.server.Token, total: "X-Total-Count", three: 2*giteaMax + 1,
-		breaks: breaks, sent: sent, push: g.push, head: g.head, file: g.file, open: g.open, shut: g.shut,
+		breaks: breaks, sent: sent, push: g.push, head: g.head, file: g.file, open: g.open, shut: g.shut, land: g.land,
 		review: g.review, label: g.label, say: g.say, said: g.said, join: g.join,
 	}
 }
@@ -260,6 +261,19 @@ func (g *gitea) must(err error) {
 func (g *gitea) api(user, method, path string, body, into any) {
 	g.t.Helper()
 	g.must(g.lab.server.API(g.lab.tokens[user], method, "/repos/"+g.repo+path, body, into))
+}
+
+// land has Gitea merge a pull request without a merge commit once it has looked at it.
+func (g *gitea) land(number int, forward bool) string {
+	g.t.Helper()
+	how := map[bool]string{false: "rebase", true: "fast-forward-only"}[forward]
+	path := fmt.Sprintf("/repos/%s/pulls/%d/merge", g.repo, number)
+	err := g.lab.server.API(g.lab.server.Token, http.MethodPost, path, map[string]any{"Do": how}, nil)
+	for began := time.Now(); err != nil && time.Since(began) < 2*time.Minute; time.Sleep(200 * time.Millisecond) {
+		err = g.lab.server.API(g.lab.server.Token, http.MethodPost, path, map[string]any{"Do": how}, nil)
+	}
+	g.must(err)
+	return g.head("main")
 }
 
 func (g *gitea) git(args ...string) string {

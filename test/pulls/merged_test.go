@@ -119,14 +119,17 @@ func (w *world) goesOn() {
 
 // TestRebaseOfSomethingElseIsHeld: the same of a pull request that comes into the branch as
 // two commits while no daemon runs, of which the first makes the difference: the forge says
-// whose they are, and taking back the last one alone lets nothing through.
+// whose they are, and not of another one of the same head; and taking back the last one alone
+// lets nothing through.
 func TestRebaseOfSomethingElseIsHeld(t *testing.T) {
 	w := newWorld(t)
 	w.serve()
 	w.edit(checkout, `cpu: "250m", memory`, `cpu: "300m", memory`) // prod has a value of its own
 	w.git("commit", "--quiet", "--all", "-m", "checkout may use more where it is tried")
 	w.edit(checkout, "package service\n", "package service\n\n// It pays.\n")
-	w.reported(w.propose("and says so"), "fairway/approvals", "success")
+	head := w.propose("and says so")
+	w.reported(head, "fairway/approvals", "success")
+	w.git("push", "--quiet", w.forge.Remote("shop", w.shop, repository), "HEAD:refs/for/main", "-o", "topic=again") // of the same head, and open
 	w.stop()
 
 	w.git("checkout", "--quiet", "-B", "elsewhere", w.base())

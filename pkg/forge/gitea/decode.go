@@ -55,16 +55,18 @@ type pull struct {
 	Mergeable   bool      `json:"mergeable"`
 	Merged      bool      `json:"merged"`
 	MergeCommit string    `json:"merge_commit_sha"`
+	MergeBase   string    `json:"merge_base"`
 	Files       *int      `json:"changed_files"` // not in lists
 }
 
-// value reads a pull request. The head is a branch of this repository only if Gitea
+// value reads a pull request. Its base is where it left the branch: what Gitea shows of
+// the branch itself is where that is now. The head is a branch of this repository only if Gitea
 // names one: what was pushed for review (refs/for) has a reference of its own.
 func (p pull) value() (forge.PullRequest, error) {
 	out := forge.PullRequest{
 		Number: p.Number, Title: p.Title, Author: p.User.Login, State: forge.State(p.State), Draft: p.Draft, Labels: names(p.Labels),
 		Head: forge.Head{Branch: p.Head.Ref, Commit: p.Head.SHA, Fork: p.Head.RepoID != p.Base.RepoID},
-		Base: forge.Base{Branch: p.Base.Ref, Commit: p.Base.SHA},
+		Base: forge.Base{Branch: p.Base.Ref, Commit: p.MergeBase},
 		URL:  p.URL, Created: p.Create, Updated: p.Update, Mergeable: forge.MergeUnknown, Files: -1,
 	}
 	if strings.HasPrefix(p.Head.Ref, "refs/") {

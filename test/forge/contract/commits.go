@@ -35,6 +35,7 @@ type (
 		labels            []string
 		created, updated  time.Time
 		merged            string
+		forward           bool // and the base was moved forward to it
 		notes             []*note
 		reviews           []review
 		events            []event
@@ -220,4 +221,18 @@ func (s *Server) merge(p *pull, message string, squash bool) string {
 	p.state, p.mergedAt = "merged", s.tick()
 	s.branches[p.base] = p.merged
 	return p.merged
+}
+
+// Land brings a pull request into its base without a merge: its head rebased, or the base
+// moved forward to it as it is. It gives the commit where the base is then.
+func (s *Server) Land(number int, forward bool) (tip string) {
+	s.change(number, func(p *pull) {
+		p.forward = forward
+		if tip = p.sha; !forward {
+			tip = s.merge(p, s.commits[p.sha].message, true)
+		}
+		p.merged, p.state, p.mergedAt = tip, "merged", s.tick()
+		s.branches[p.base] = tip
+	})
+	return tip
 }

@@ -120,7 +120,10 @@ func (s *Server) glPullOf(p *pull, single bool) object {
 		out["detailed_merge_status"] = "conflict"
 	}
 	if p.state == "merged" {
-		out["merge_commit_sha"], out["detailed_merge_status"] = p.merged, "not_open"
+		out["detailed_merge_status"] = "not_open"
+		if !p.forward { // else there is no commit of the merge
+			out["merge_commit_sha"] = p.merged
+		}
 	}
 	if single {
 		out["changes_count"] = strconv.Itoa(len(s.files(p)))
