@@ -156,8 +156,7 @@ func (f *Follower) begin(ctx context.Context, s reconcile.Step, m *merged, pr fo
 }
 
 // compare finds out what a merge does, and whether that was reported of its head, where it
-// is known what was.
-// What was found before saves finding out again what the same commits do.
+// is known what was. What was found before saves finding out again what the same commits do.
 func (f *Follower) compare(ctx context.Context, m *merged, known *Pull, was *merged) (err error) {
 	if was != nil && was.pr.Number == m.pr.Number {
 		m.said = was.said
