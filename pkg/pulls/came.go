@@ -22,6 +22,9 @@ import (
 // does; nil where there is none. Was is what was found before and is not sure, nil for
 // nothing.
 func (f *Follower) identify(ctx context.Context, s reconcile.Step, was *merged) (*merged, error) {
+	if was != nil {
+		s = was.step // what was recorded meanwhile is of the doubt
+	}
 	m, err := f.find(ctx, s, was)
 	if m == nil || err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func hasParent(after git.Revision, head string) bool {
 // hold holds a commit against a pull request that it may be the merge of; nil where it is
 // not. The forge is asked where what the commit has does not settle it.
 func (f *Follower) hold(ctx context.Context, s reconcile.Step, c candidate, was *merged) (m *merged, err error) {
-	m = &merged{before: s.Before, after: s.After, since: f.opts.Now(), recorded: c.recorded}
+	m = &merged{step: s, before: s.Before, after: s.After, since: f.opts.Now(), recorded: c.recorded}
 	if was != nil {
 		m.since = was.since
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/fairway-dev/fairway/pkg/catalog"
 	"github.com/fairway-dev/fairway/pkg/forge"
 	"github.com/fairway-dev/fairway/pkg/git"
 	"github.com/fairway-dev/fairway/pkg/reconcile"
@@ -258,6 +259,24 @@ func TestDoubtHidesNobody(t *testing.T) {
 	find(9, false) // the forge does not say
 	m.pulls[9] = forge.PullRequest{Number: 9, State: forge.Closed, Base: forge.Base{Branch: "main"}}
 	find(0, true)
+}
+
+// TestWhereItBeganIsFoundOutAgain: a merge of which it was not known where it began is
+// looked at again from where the branch was judged last, and not from what was recorded
+// for want of better.
+func TestWhereItBeganIsFoundOutAgain(t *testing.T) {
+	h, f := newHistory(t)
+	root := h.commits(git.Revision{}, "first")
+	head, main := h.commits(root, "a", "b"), h.commits(root, "another's")
+	tip := h.commits(main, "a", "b")
+	pr := forge.PullRequest{Number: 7, State: forge.Merged, MergeCommit: tip.Commit.String(), Base: forge.Base{Branch: "main"}, Head: forge.Head{Commit: head.Commit.String()}}
+	f.opts.Forge, f.opts.Remote.Branch = &speaking{merged: 7, pulls: map[int]forge.PullRequest{7: pr}}, "main"
+	was := &merged{step: h.step(root, tip), rough: true, before: main, after: tip, pr: pr}
+	was.effect.rules = &catalog.Catalog{} // what it does from there is known
+	now, err := f.identify(t.Context(), reconcile.Step{Since: root, Before: root, After: tip, Pull: 7}, was)
+	if err != nil || now == nil || now.rough || now.before.Commit != main.Commit {
+		t.Errorf("found out again it is %+v, %v; want that it began at %s", now, err, main.Commit)
+	}
 }
 
 // TestForgeThatIsNotHeard: commits that say nothing do not wait for a forge that does not

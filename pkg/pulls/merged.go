@@ -21,6 +21,7 @@ import (
 
 // merged is a commit that a pull request was merged as, and what it does.
 type merged struct {
+	step          reconcile.Step // as it was judged first in this process
 	before, after git.Revision
 	reported      string // the digest of the plan that was reported of the head; "" for none
 	planned       bool   // it does what was reported
@@ -159,8 +160,7 @@ func (f *Follower) decideMerge(ctx context.Context, m *merged) owners.Decision {
 		return d
 	}
 	pr, unsure := f.again(ctx, m) // its labels as they are now
-	switch {
-	case unsure != "":
+	if unsure != "" {
 		facts.Unknown = append(slices.Clone(facts.Unknown), unsure)
 		return judge(facts, nil)
 	}
